@@ -1,0 +1,1 @@
+"""The service: HTTP, worker, command line, pages and their wiring."""

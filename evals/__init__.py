@@ -1,0 +1,1 @@
+"""Measuring the very system that users get."""

@@ -1,0 +1,1 @@
+"""The write path: a file becomes chunks, pure."""

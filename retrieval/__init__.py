@@ -1,0 +1,1 @@
+"""The read path: a question becomes a cited answer, pure."""
