@@ -1,0 +1,133 @@
+"""The database behind the records: one engine, read and write transactions, migrations."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from ingestion.documents import RecordsUnavailable
+
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
+SCHEMES = ("sqlite+aiosqlite", "postgresql+asyncpg")
+
+
+class SchemaBehind(Exception):
+    """The database was made by another version of Cairn: migrate it first."""
+
+
+class Database:
+    """Transactions over one engine. All failures come out as `RecordsUnavailable`."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        with _translated():
+            async with self._engine.connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        with _translated():
+            async with self._engine.connect() as connection:
+                await connection.execution_options(cairn_write=True)
+                async with connection.begin():
+                    yield connection
+
+    async def ping(self) -> str:
+        async with self.read() as connection:
+            await connection.execute(text("SELECT 1"))
+        return str(self._engine.url.render_as_string(hide_password=True))
+
+
+@asynccontextmanager
+async def open_database(url: str, *, migrate: bool) -> AsyncIterator[Database]:
+    """Opens `sqlite+aiosqlite:///file` or `postgresql+asyncpg://…`; migrates it, or checks that it is."""
+    engine = _engine(url)
+    try:
+        with _translated():
+            async with engine.begin() as connection:
+                await connection.run_sync(_upgrade if migrate else _check)
+        yield Database(engine)
+    finally:
+        await engine.dispose()
+
+
+def _engine(url: str) -> AsyncEngine:
+    scheme = make_url(url).drivername
+    if scheme not in SCHEMES:
+        raise ValueError(f"records: {scheme!r} is none of {', '.join(SCHEMES)}")
+    if scheme == SCHEMES[0]:
+        engine = create_async_engine(url)
+        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+        event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        return engine
+    return create_async_engine(url, pool_size=10, max_overflow=10, pool_timeout=5, pool_pre_ping=True)
+
+
+def _prepare_sqlite(connection: object, _record: object) -> None:
+    connection.isolation_level = None  # type: ignore[attr-defined]  # we begin ourselves, below
+    cursor = connection.cursor()  # type: ignore[attr-defined]
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that reads and then writes must take the write lock first: SQLite refuses the
+    # upgrade at once, whatever the busy timeout, when somebody wrote in between.
+    writes = connection.get_execution_options().get("cairn_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+class _translated:
+    """Turns the database's own errors into ours, once."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, IntegrityError):
+            return  # a constraint spoke: the caller's own affair
+        if isinstance(error, DBAPIError | PoolTimeout | OSError):
+            raise RecordsUnavailable(f"The database does not answer: {_first_line(error)}") from error
+        if isinstance(error, SQLAlchemyError):
+            raise RecordsUnavailable("The database refused a statement.") from error
+
+
+def _first_line(error: BaseException) -> str:
+    original = getattr(error, "orig", None) or error
+    return str(original).splitlines()[0][:200] if str(original) else type(original).__name__
+
+
+def _config(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _upgrade(connection: Connection) -> None:
+    command.upgrade(_config(connection), "head")
+
+
+def _check(connection: Connection) -> None:
+    here = MigrationContext.configure(connection).get_current_revision()
+    head = ScriptDirectory.from_config(_config(connection)).get_current_head()
+    if here != head:
+        raise SchemaBehind(
+            f"The database is at schema {here or 'none'}, this Cairn needs {head}. "
+            "Run `cairn migrate` first."
+        )

@@ -1,0 +1,199 @@
+"""Leases in SQL: the side that workers see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, and_, or_, select, tuple_
+from sqlalchemy import update as sql_update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from infra.records.database import Database
+from infra.records.documents import load
+from infra.records.tables import documents, versions
+from ingestion.documents import MOVES, PENDING, Failure, Stage, Status
+from ingestion.leases import Claim, Due, LeaseLost, Readout
+
+LEASE_S = 30.0
+RETELL_S = 60.0
+"""A wake-up that nobody followed in this time is given again: the queue may have lost it."""
+
+
+class SqlLeases:
+    """`Leases` over SQLAlchemy, the same for SQLite and Postgres."""
+
+    def __init__(self, database: Database, lease_s: float = LEASE_S) -> None:
+        self._database = database
+        self.lease_s = lease_s
+
+    async def due(self, now: float, limit: int) -> list[Due]:
+        query = (
+            select(versions.c.document_id, versions.c.number, versions.c.fence)
+            .where(
+                _free(now),
+                or_(versions.c.told_at.is_(None), versions.c.told_at < now - RETELL_S),
+            )
+            .order_by(versions.c.created_at)
+            .limit(limit)
+        )
+        async with self._database.read() as connection:
+            return [Due(*row) for row in await connection.execute(query)]
+
+    async def told(self, due: Sequence[Due], now: float) -> None:
+        keys = [(one.document_id, one.version) for one in due]
+        async with self._database.write() as connection:
+            await connection.execute(
+                sql_update(versions)
+                .where(tuple_(versions.c.document_id, versions.c.number).in_(keys))
+                .values(told_at=now)
+            )
+
+    async def claim(self, due: Due, owner: str, now: float) -> Claim | None:
+        async with self._database.write() as connection:
+            taken = await connection.execute(
+                sql_update(versions)
+                .where(_is(due.document_id, due.version), _free(now))
+                .values(
+                    owner=owner,
+                    lease_until=now + self.lease_s,
+                    fence=versions.c.fence + 1,
+                    attempts=versions.c.attempts + 1,
+                    status="queued",
+                    updated_at=now,
+                    told_at=None,
+                )
+                .returning(versions.c.fence)
+            )
+            fence = taken.scalar_one_or_none()
+            if fence is None:
+                return None
+            document = await load(connection, documents.c.id == due.document_id)
+            if document is None or document.newest.number != due.version:
+                return None
+            return Claim(document, owner, fence)
+
+    async def renew(self, claim: Claim, now: float) -> None:
+        await self._change(claim, lease_until=now + self.lease_s)
+
+    async def advance(self, claim: Claim, stage: Stage, done: int, total: int, now: float) -> None:
+        async with self._database.write() as connection:
+            row = await _held(connection, claim)
+            changes: dict[str, object] = {"done": done, "total": total, "updated_at": now}
+            if row.status != stage:
+                changes |= _moved(row, stage, now)
+            await _set(connection, claim, changes)
+
+    async def write_down(self, claim: Claim, readout: Readout, now: float) -> None:
+        await self._change(
+            claim,
+            reading=readout.reading,
+            title=readout.title,
+            language=readout.language,
+            pages=readout.pages,
+            chunks=readout.chunks,
+            warnings=list(readout.warnings),
+            updated_at=now,
+        )
+
+    async def publish(self, claim: Claim, reused: int, now: float) -> None:
+        async with self._database.write() as connection:
+            row = await _held(connection, claim)
+            await _set(
+                connection,
+                claim,
+                _moved(row, "ready", now)
+                | {"reused": reused, "updated_at": now, "owner": None, "lease_until": None}
+                | {"failure_kind": None, "failure_reason": None},
+            )
+            await connection.execute(
+                sql_update(versions)
+                .where(
+                    versions.c.document_id == claim.document.id,
+                    versions.c.number != claim.version,
+                    versions.c.status == "ready",
+                )
+                .values(status="superseded", updated_at=now)
+            )
+            await connection.execute(
+                sql_update(documents)
+                .where(documents.c.id == claim.document.id)
+                .values(live_version=claim.version)
+            )
+
+    async def put_back(self, claim: Claim, failure: Failure | None, not_before: float) -> None:
+        async with self._database.write() as connection:
+            row = await _held(connection, claim)
+            changes: dict[str, object] = {
+                "status": "queued",
+                "not_before": not_before,
+                "owner": None,
+                "lease_until": None,
+                "told_at": None,
+                "done": 0,
+                "total": 0,
+            }
+            if failure is None:
+                changes["attempts"] = max(0, row.attempts - 1)
+            else:
+                changes |= {"failure_kind": failure.kind, "failure_reason": failure.reason}
+            await _set(connection, claim, changes)
+
+    async def fail(self, claim: Claim, failure: Failure, now: float) -> None:
+        async with self._database.write() as connection:
+            row = await _held(connection, claim)
+            await _set(
+                connection,
+                claim,
+                _moved(row, "failed", now)
+                | {"failure_kind": failure.kind, "failure_reason": failure.reason}
+                | {"updated_at": now, "owner": None, "lease_until": None},
+            )
+
+    async def _change(self, claim: Claim, **changes: object) -> None:
+        async with self._database.write() as connection:
+            await _set(connection, claim, changes)
+
+
+def _is(document_id: str, number: int) -> ColumnElement[bool]:
+    return and_(versions.c.document_id == document_id, versions.c.number == number)
+
+
+def _free(now: float) -> ColumnElement[bool]:
+    return and_(
+        versions.c.status.in_(PENDING),
+        versions.c.not_before <= now,
+        or_(versions.c.lease_until.is_(None), versions.c.lease_until < now),
+    )
+
+
+def _holds(claim: Claim) -> ColumnElement[bool]:
+    return and_(
+        _is(claim.document.id, claim.version),
+        versions.c.fence == claim.fence,
+        versions.c.status.in_(PENDING),
+    )
+
+
+async def _held(connection: AsyncConnection, claim: Claim) -> Row[Any]:
+    row = (
+        await connection.execute(select(versions).where(_holds(claim)).with_for_update())
+    ).one_or_none()
+    if row is None:
+        raise LeaseLost(f"{claim.document.name!r} version {claim.version} is no longer {claim.owner}'s.")
+    return row
+
+
+async def _set(connection: AsyncConnection, claim: Claim, changes: dict[str, object]) -> None:
+    done = await connection.execute(sql_update(versions).where(_holds(claim)).values(**changes))
+    if done.rowcount != 1:
+        raise LeaseLost(f"{claim.document.name!r} version {claim.version} is no longer {claim.owner}'s.")
+
+
+def _moved(row: Row[Any], status: Status, now: float) -> dict[str, object]:
+    """The columns of a move to another status, closing the stage before it in the timeline."""
+    if status not in MOVES[row.status]:
+        raise ValueError(f"a version cannot move from {row.status} to {status}")
+    began = row.stage_started_at or row.created_at
+    timeline = [*row.timeline, (row.status, began, round(now - began, 4))]
+    return {"status": status, "stage_started_at": now, "timeline": timeline}
