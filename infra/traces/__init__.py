@@ -1,0 +1,1 @@
+"""What happened, kept on disk. Read spans, store, tracer, tracing (the wrappers), reading."""

@@ -1,0 +1,177 @@
+"""The local trace store: every ended span on disk before the next line runs, in one SQLite file.
+
+The table is an outbox as well: `sent`, `tries` and `dead` are there for delivery to Langfuse,
+which takes a row's `otlp` as it is. Serialized `ExportTraceServiceRequest`s joined end to end are
+one valid request (Protocol Buffers: repeated fields concatenate).
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+from infra.traces.spans import Row, row_of
+
+log = logging.getLogger(__name__)
+
+BUSY_TIMEOUT_MS = 2000
+"""How long a span waits for another process that writes; then it is counted as lost."""
+PRUNED_AT_ONCE = 500
+"""Spans looked at per transaction while pruning, so that writers wait for milliseconds only."""
+FREED_AT_ONCE = 1000
+"""Pages given back to the file system per step, for the same reason."""
+
+SCHEMA = """
+create table if not exists span (
+    trace_id text not null, span_id text not null, parent_id text, name text not null,
+    type text not null, start_ns integer not null, end_ns integer not null,
+    level text not null, status_message text,
+    tenant text not null, kind text not null, is_root integer not null,
+    sent integer not null default 0, tries integer not null default 0,
+    dead integer not null default 0,
+    subject text, question text, answer text, refused integer, release text, model text,
+    total_tokens integer, error text, feedback text,
+    attributes text not null, otlp blob,
+    unique (trace_id, span_id)
+);
+create index if not exists span_by_kind on span (tenant, kind, start_ns, trace_id) where is_root;
+create index if not exists span_by_tenant on span (tenant, start_ns, trace_id) where is_root;
+create index if not exists span_by_age on span (end_ns);
+create index if not exists span_unsent on span (end_ns) where sent = 0 and dead = 0;
+"""
+# The wide columns stand last: SQLite reads a row from its beginning and stops where it may.
+
+COLUMNS = (
+    "trace_id", "span_id", "parent_id", "name", "type", "start_ns", "end_ns", "level",
+    "status_message", "tenant", "kind", "is_root", "subject", "question", "answer", "refused",
+    "release", "model", "total_tokens", "error", "attributes", "otlp",
+)  # fmt: skip
+INSERT = (
+    f"insert or ignore into span ({', '.join(COLUMNS)}) "  # noqa: S608 - names from the line above
+    f"values ({', '.join(':' + column for column in COLUMNS)})"
+)
+
+
+@contextmanager
+def open_trace_store(path: Path) -> Iterator[TraceStore]:
+    """The store in this file, made where there is none. Several processes may have it open."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+    try:
+        _prepare(connection)
+        yield TraceStore(connection)
+    finally:
+        connection.close()
+
+
+class TraceStore:
+    """Spans on disk. Safe in threads; each method raises `sqlite3.Error` when the disk fails."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Committed when it returns: a killed process has lost none of them (a power cut may).
+
+        A span that is there already stays as it is.
+        """
+        with self._transaction() as connection:
+            connection.executemany(INSERT, rows)
+
+    def rate(self, tenant: str, trace_id: str, rating: Literal["up", "down"] | None) -> bool:
+        """Notes a reader's verdict beside the trace; False when the tenant has no such trace."""
+        with self._transaction() as connection:
+            update = "update span set feedback = ? where trace_id = ? and tenant = ? and is_root"
+            return connection.execute(update, (rating, trace_id, tenant)).rowcount > 0
+
+    def prune(self, keep_s: float, keep_bytes: int) -> int:
+        """Removes whole traces, oldest first, until all are young and few enough; counts spans.
+
+        Delivered or not: a server that has been away for longer than that is not worth the disk.
+        """
+        before_ns = time.time_ns() - int(keep_s * 1e9)
+        removed = 0
+        while gone := self._remove_oldest(before_ns, keep_bytes):
+            removed += gone
+        while self._give_back():
+            pass
+        return removed
+
+    def size_bytes(self) -> int:
+        """Bytes of pages in use; the file may be larger by what was pruned a moment ago."""
+        with self._lock:
+            pages, free, page_bytes = (
+                self._connection.execute(f"pragma {name}").fetchone()[0]
+                for name in ("page_count", "freelist_count", "page_size")
+            )
+        return int((pages - free) * page_bytes)
+
+    def _remove_oldest(self, before_ns: int, keep_bytes: int) -> int:
+        limit_ns = before_ns if self.size_bytes() <= keep_bytes else time.time_ns()
+        oldest = "select trace_id from span where end_ns < ? order by end_ns limit ?"
+        with self._transaction() as connection:
+            delete = f"delete from span where trace_id in ({oldest})"  # noqa: S608 - two constants
+            return connection.execute(delete, (limit_ns, PRUNED_AT_ONCE)).rowcount
+
+    def _give_back(self) -> bool:
+        with self._lock:
+            self._connection.execute(f"pragma incremental_vacuum({FREED_AT_ONCE})").fetchall()
+            return bool(self._connection.execute("pragma freelist_count").fetchone()[0])
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._connection.execute("begin immediate")
+            try:
+                yield self._connection
+                self._connection.execute("commit")
+            except BaseException:
+                # A full disk may have ended the transaction already.
+                if self._connection.in_transaction:
+                    self._connection.execute("rollback")
+                raise
+
+
+class OutboxExporter(SpanExporter):
+    """Writes spans before `end()` returns, and never fails its caller: a lost span is counted."""
+
+    def __init__(self, store: TraceStore) -> None:
+        self._store = store
+        self._failing = False
+        self.lost = 0
+        """Spans that could not be written since the start."""
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        try:
+            self._store.add([row_of(span) for span in spans])
+        except (sqlite3.Error, ValueError, TypeError) as error:
+            self._count(len(spans), error)
+            return SpanExportResult.FAILURE
+        if self._failing:
+            self._failing = False
+            log.warning("traces are written again; %d spans were lost", self.lost)
+        return SpanExportResult.SUCCESS
+
+    def _count(self, spans: int, error: Exception) -> None:
+        self.lost += spans
+        if not self._failing:
+            self._failing = True
+            log.error("traces cannot be written (%s); questions are answered without", error)
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    connection.execute(f"pragma busy_timeout = {BUSY_TIMEOUT_MS}")
+    connection.execute("pragma auto_vacuum = incremental")
+    connection.execute("pragma journal_mode = wal")
+    connection.execute("pragma synchronous = normal")
+    connection.executescript(SCHEMA)
