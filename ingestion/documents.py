@@ -191,6 +191,10 @@ class DocumentRecords(Protocol):
         """The version of each that answers this scope's questions now; absent: gone or hidden."""
         ...
 
+    async def uses(self, tenant: str, key: str) -> bool:
+        """Whether some version of the tenant's has this stored file."""
+        ...
+
     async def wanted(self) -> frozenset[tuple[str, int]]:
         """(document id, version) of all that may have points: live, or being written."""
         ...

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from ingestion.documents import Accepted, Document, DocumentRecords, Upload
 from ingestion.files import Files
-from ingestion.parse import NothingToRead
+from ingestion.parse import Unreadable
 from ingestion.sniff import sniff
 from ingestion.sweep import Sweep
 from retrieval.index import ChunkStore, Metadata, Scope
@@ -74,10 +76,7 @@ class Intake:
         check_name(name)
         _check_groups(scope, labels.groups)
         stored = await self._files.put(scope.tenant, data, self._limit_bytes)
-        if stored.size_bytes == 0:
-            raise NothingToRead(f"{name!r} is empty: it has no bytes at all.")
-        async with self._files.local(scope.tenant, stored.sha256) as path:
-            media_type = sniff(path, name)
+        media_type = await self._kind(scope.tenant, name, stored.sha256)
         upload = Upload(
             name=name,
             sha256=stored.sha256,
@@ -89,6 +88,16 @@ class Intake:
         accepted = await self._records.accept(scope.tenant, upload)
         self._sweep.hurry()
         return accepted
+
+    async def _kind(self, tenant: str, name: str, sha256: str) -> str:
+        """The media type; a file that Cairn does not read is not kept."""
+        try:
+            async with self._files.local(tenant, sha256) as path:
+                return await asyncio.to_thread(_sniffed, path, name)
+        except Unreadable:
+            if not await self._records.uses(tenant, sha256):
+                await self._files.remove(tenant, sha256)
+            raise
 
     async def retry(self, scope: Scope, document_id: str) -> Document:
         """A failed document back to the queue. Raises `DocumentMissing`, `NotRetryable`."""
@@ -109,6 +118,11 @@ class Intake:
             files=sum(files),
             remaining_chunks=await self._index.count(scope.tenant, document_id),
         )
+
+
+def _sniffed(path: Path, name: str) -> str:
+    with path.open("rb") as file:
+        return sniff(file, name)
 
 
 def check_name(name: str) -> None:

@@ -74,13 +74,20 @@ def _engine(url: str) -> AsyncEngine:
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         return engine
-    return create_async_engine(url, pool_size=10, max_overflow=10, pool_timeout=5, pool_pre_ping=True)
+    return create_async_engine(
+        url, pool_size=10, max_overflow=10, pool_timeout=5, pool_pre_ping=True
+    )
 
 
 def _prepare_sqlite(connection: object, _record: object) -> None:
     connection.isolation_level = None  # type: ignore[attr-defined]  # we begin ourselves, below
     cursor = connection.cursor()  # type: ignore[attr-defined]
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000", "foreign_keys=ON"):
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        "busy_timeout=10000",
+        "foreign_keys=ON",
+    ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
@@ -102,7 +109,9 @@ class _translated:
         if isinstance(error, IntegrityError):
             return  # a constraint spoke: the caller's own affair
         if isinstance(error, DBAPIError | PoolTimeout | OSError):
-            raise RecordsUnavailable(f"The database does not answer: {_first_line(error)}") from error
+            raise RecordsUnavailable(
+                f"The database does not answer: {_first_line(error)}"
+            ) from error
         if isinstance(error, SQLAlchemyError):
             raise RecordsUnavailable("The database refused a statement.") from error
 

@@ -189,6 +189,10 @@ class SqlDocuments:
         async with self._database.read() as connection:
             return {row.id: row.live_version for row in await connection.execute(query)}
 
+    async def uses(self, tenant: str, key: str) -> bool:
+        async with self._database.read() as connection:
+            return bool(await _used(connection, tenant, {key}))
+
     async def wanted(self) -> frozenset[tuple[str, int]]:
         query = (
             select(versions.c.document_id, versions.c.number)
@@ -201,7 +205,9 @@ class SqlDocuments:
             )
         )
         async with self._database.read() as connection:
-            return frozenset((row.document_id, row.number) for row in await connection.execute(query))
+            return frozenset(
+                (row.document_id, row.number) for row in await connection.execute(query)
+            )
 
 
 def _named(tenant: str, name: str) -> ColumnElement[bool]:
@@ -249,7 +255,9 @@ def _fresh(document_id: str, number: int, upload: Upload, now: float) -> dict[st
 
 async def load(connection: AsyncConnection, where: ColumnElement[bool]) -> Document | None:
     """One document, held against others' changes until the transaction ends."""
-    row = (await connection.execute(DOCUMENT.where(where).with_for_update(of=documents))).one_or_none()
+    row = (
+        await connection.execute(DOCUMENT.where(where).with_for_update(of=documents))
+    ).one_or_none()
     return (await _documents(connection, [row]))[0] if row is not None else None
 
 
@@ -261,9 +269,7 @@ async def _visible(connection: AsyncConnection, scope: Scope, document_id: str) 
     return (await _documents(connection, [row]))[0]
 
 
-async def _documents(
-    connection: AsyncConnection, rows: Iterable[Row[Any]]
-) -> tuple[Document, ...]:
+async def _documents(connection: AsyncConnection, rows: Iterable[Row[Any]]) -> tuple[Document, ...]:
     rows = list(rows)
     members: dict[str, list[str]] = {row.id: [] for row in rows}
     found = await connection.execute(
@@ -277,9 +283,7 @@ async def _documents(
 async def _supersede(connection: AsyncConnection, document_id: str, now: float) -> None:
     await connection.execute(
         sql_update(versions)
-        .where(
-            versions.c.document_id == document_id, versions.c.status.in_(PENDING | {"failed"})
-        )
+        .where(versions.c.document_id == document_id, versions.c.status.in_(PENDING | {"failed"}))
         .values(status="superseded", updated_at=now)
     )
 

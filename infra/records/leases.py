@@ -180,14 +180,18 @@ async def _held(connection: AsyncConnection, claim: Claim) -> Row[Any]:
         await connection.execute(select(versions).where(_holds(claim)).with_for_update())
     ).one_or_none()
     if row is None:
-        raise LeaseLost(f"{claim.document.name!r} version {claim.version} is no longer {claim.owner}'s.")
+        raise LeaseLost(
+            f"{claim.document.name!r} version {claim.version} is no longer {claim.owner}'s."
+        )
     return row
 
 
 async def _set(connection: AsyncConnection, claim: Claim, changes: dict[str, object]) -> None:
     done = await connection.execute(sql_update(versions).where(_holds(claim)).values(**changes))
     if done.rowcount != 1:
-        raise LeaseLost(f"{claim.document.name!r} version {claim.version} is no longer {claim.owner}'s.")
+        raise LeaseLost(
+            f"{claim.document.name!r} version {claim.version} is no longer {claim.owner}'s."
+        )
 
 
 def _moved(row: Row[Any], status: Status, now: float) -> dict[str, object]:

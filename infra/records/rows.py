@@ -14,7 +14,9 @@ from ingestion.documents import BadCursor, Document, Failure, StageTime, Version
 
 def version_of(row: Row[Any]) -> Version:
     failure = (
-        Failure(row.failure_kind, row.failure_reason or "") if row.failure_kind is not None else None
+        Failure(row.failure_kind, row.failure_reason or "")
+        if row.failure_kind is not None
+        else None
     )
     return Version(
         number=row.number,

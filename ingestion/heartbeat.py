@@ -1,0 +1,53 @@
+"""What goes on beside the work on a version: keeping the lease, and telling how far it is."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from ingestion.documents import RecordsUnavailable, Stage
+from ingestion.leases import Claim, LeaseLost, Leases
+from ingestion.parse import Report
+
+HEARTBEAT_S = 5.0
+REPORT_EVERY_S = 0.5
+
+
+async def beat(leases: Leases, claim: Claim) -> None:
+    """Renews the lease until it is lost; then returns."""
+    while True:
+        await asyncio.sleep(HEARTBEAT_S)
+        try:
+            await leases.renew(claim, time.time())
+        except LeaseLost:
+            return
+        except RecordsUnavailable:
+            continue  # the fence decides, should another worker take over meanwhile
+
+
+@asynccontextmanager
+async def reporting(leases: Leases, claim: Claim, stage: Stage) -> AsyncIterator[Report]:
+    """Gives a callback for (done, total), and writes the newest of what it was told twice a second."""
+    told: tuple[int, int] | None = None
+
+    def report(done: int, total: int) -> None:
+        nonlocal told
+        told = done, total
+
+    async def write() -> None:
+        written = None
+        while True:
+            await asyncio.sleep(REPORT_EVERY_S)
+            if told is not None and told != written:
+                with suppress(RecordsUnavailable, LeaseLost):  # the work itself will notice
+                    await leases.advance(claim, stage, *told, time.time())
+                written = told
+
+    task = asyncio.create_task(write())
+    try:
+        yield report
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

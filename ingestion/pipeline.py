@@ -1,0 +1,276 @@
+"""One version's way into the index: parse, chunk, embed, upsert, publish."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ingestion.chunk import Chunking, Sentences, Tokenizer, embedded_text, fingerprint, split
+from ingestion.documents import Document, DocumentRecords, Failure, RecordsUnavailable, Stage
+from ingestion.files import FileMissing, Files, FilesUnavailable
+from ingestion.heartbeat import beat, reporting
+from ingestion.leases import Claim, Due, LeaseLost, Leases, Readout
+from ingestion.parse import (
+    Encrypted,
+    NothingToRead,
+    Parser,
+    ReadingTooBig,
+    ReadingTooLong,
+    Unreadable,
+    UnsupportedType,
+)
+from ingestion.reading import Reading, to_bytes
+from retrieval.index import (
+    ChunkStore,
+    DocumentRef,
+    Embedder,
+    EmbedderUnavailable,
+    Entry,
+    IndexUnavailable,
+    Vector,
+)
+
+BATCH = 64
+"""Chunks embedded and upserted at a time: enough to fill the model, few enough to report progress."""
+MAX_ATTEMPTS = 6
+BACKOFF_S = (2.0, 5.0, 15.0, 60.0, 300.0)
+
+Outcome = Literal["published", "failed", "put back", "lost", "nothing"]
+
+FINAL: tuple[tuple[type[Unreadable], str], ...] = (
+    (UnsupportedType, "unsupported-type"),
+    (Encrypted, "encrypted"),
+    (NothingToRead, "nothing-to-read"),
+    (ReadingTooLong, "time-limit"),
+    (ReadingTooBig, "out-of-memory"),
+    (Unreadable, "unreadable"),
+)
+TRANSIENT: tuple[tuple[type[Exception], str, str], ...] = (
+    (IndexUnavailable, "index-unavailable", "The vector index does not answer"),
+    (EmbedderUnavailable, "embedder-unavailable", "The embedding model does not answer"),
+    (FilesUnavailable, "files-unavailable", "The file store does not answer"),
+    (FileMissing, "file-missing", "The uploaded file is gone from the file store"),
+)
+
+log = logging.getLogger("cairn.ingestion")
+
+
+class Incomplete(IndexUnavailable):
+    """The index holds another number of chunks than were written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a pipeline works with."""
+
+    records: DocumentRecords
+    leases: Leases
+    files: Files
+    parser: Parser
+    tokenizer: Tokenizer
+    sentences: Sentences
+    chunking: Chunking
+    embedder: Embedder
+    index: ChunkStore
+
+
+class Pipeline:
+    """Runs versions. Doing one twice is doing it once: ids are deterministic, publishing is fenced."""
+
+    def __init__(self, tools: Tools, owner: str) -> None:
+        self._tools = tools
+        self._owner = owner
+
+    async def run(self, due: Due) -> Outcome:
+        """Claims the version and works on it under a heartbeat; fails the document, never the caller."""
+        claim = await self._tools.leases.claim(due, self._owner, time.time())
+        if claim is None:
+            return "nothing"
+        work = asyncio.create_task(self._settle(claim))
+        pulse = asyncio.create_task(beat(self._tools.leases, claim))
+        try:
+            await asyncio.wait({work, pulse}, return_when=asyncio.FIRST_COMPLETED)
+            return work.result() if work.done() else "lost"
+        except asyncio.CancelledError:
+            await _stop(work)
+            await self._hand_back(claim)
+            raise
+        finally:
+            await _stop(work, pulse)
+
+    async def _settle(self, claim: Claim) -> Outcome:
+        """Does the work and writes down how it ended."""
+        leases = self._tools.leases
+        try:
+            try:
+                await self._ingest(claim)
+                return "published"
+            except Unreadable as error:
+                kind = next(kind for type_, kind in FINAL if isinstance(error, type_))
+                await leases.fail(claim, Failure(kind, str(error)), time.time())
+                return "failed"
+            except tuple(type_ for type_, *_ in TRANSIENT) as error:
+                return await self._again(claim, _transient(error))
+            except (LeaseLost, RecordsUnavailable):
+                raise
+            except Exception as error:
+                # The boundary of a document's work: one that we did not foresee must not stop the
+                # others, and must not be retried for ever.
+                log.exception("ingestion error", extra={"document_id": claim.document.id})
+                words = f"An error inside Cairn ({type(error).__name__}); its log says more."
+                return await self._again(claim, Failure("internal", words))
+        except LeaseLost:
+            await self._clean_up_after_loss(claim)
+            return "lost"
+        except RecordsUnavailable:
+            return "lost"  # the lease runs out, and whoever sweeps next finds the version waiting
+
+    async def _again(self, claim: Claim, failure: Failure) -> Outcome:
+        attempts = claim.document.newest.attempts
+        if attempts >= MAX_ATTEMPTS:
+            last = Failure(failure.kind, f"{failure.reason} Given up after {attempts} attempts.")
+            await self._tools.leases.fail(claim, last, time.time())
+            return "failed"
+        wait_s = BACKOFF_S[min(attempts, len(BACKOFF_S)) - 1]
+        await self._tools.leases.put_back(claim, failure, time.time() + wait_s)
+        return "put back"
+
+    async def _ingest(self, claim: Claim) -> None:
+        reading = await self._read(claim)
+        reused = await self._write(claim, reading)
+        total = len(reading.chunks)
+        await self._advance(claim, "indexing", total, total)
+        await self._check_count(claim, total)
+        await self._tools.leases.publish(claim, reused, time.time())
+        await self._remove_older(claim)
+
+    async def _read(self, claim: Claim) -> Reading:
+        tools, document = self._tools, claim.document
+        await self._advance(claim, "parsing", 0, 0)
+        async with (
+            tools.files.local(document.tenant, document.newest.sha256) as path,
+            reporting(tools.leases, claim, "parsing") as report,
+        ):
+            parsed = await tools.parser.parse(
+                path, document.name, document.newest.media_type, report
+            )
+        await self._advance(claim, "chunking", 0, 0)
+        chunks = await asyncio.to_thread(
+            split, parsed, tools.chunking, tools.tokenizer, tools.sentences
+        )
+        if not chunks:
+            raise NothingToRead(f"{document.name!r} has no text in it.")
+        reading = Reading(parsed, chunks)
+        await self._write_down(claim, reading)
+        return reading
+
+    async def _write_down(self, claim: Claim, reading: Reading) -> None:
+        data = await asyncio.to_thread(to_bytes, reading)
+        stored = await self._tools.files.put(claim.document.tenant, _once(data), len(data))
+        parsed = reading.parsed
+        readout = Readout(
+            reading=stored.sha256,
+            title=parsed.title.strip(),
+            language=parsed.language,
+            pages=len(parsed.page_starts) or None,
+            chunks=len(reading.chunks),
+            warnings=parsed.warnings,
+        )
+        await self._tools.leases.write_down(claim, readout, time.time())
+
+    async def _write(self, claim: Claim, reading: Reading) -> int:
+        """Embeds what is new and writes all; answers how many vectors were reused."""
+        ref = _ref(claim, reading)
+        old = await self._old_vectors(claim.document)
+        chunks, reused = reading.chunks, 0
+        await self._advance(claim, "embedding", 0, len(chunks))
+        for first in range(0, len(chunks), BATCH):
+            batch = chunks[first : first + BATCH]
+            texts = {chunk.ordinal: embedded_text(ref.title, chunk) for chunk in batch}
+            prints = {ordinal: fingerprint(text) for ordinal, text in texts.items()}
+            new = {prints[n]: text for n, text in texts.items() if prints[n] not in old}
+            vectors = old | await self._embed(new)
+            await self._tools.index.put(
+                [Entry(ref, c, prints[c.ordinal], vectors[prints[c.ordinal]]) for c in batch]
+            )
+            reused += sum(key in old for key in prints.values())
+            await self._advance(claim, "embedding", first + len(batch), len(chunks))
+        return reused
+
+    async def _embed(self, texts: dict[str, str]) -> dict[str, Vector]:
+        if not texts:
+            return {}
+        rows = await self._tools.embedder.embed_passages(list(texts.values()))
+        return dict(zip(texts, rows, strict=True))
+
+    async def _old_vectors(self, document: Document) -> dict[str, Vector]:
+        if document.live_version is None:
+            return {}
+        return await self._tools.index.vectors(document.tenant, document.id, document.live_version)
+
+    async def _check_count(self, claim: Claim, expected: int) -> None:
+        document = claim.document
+        held = await self._tools.index.count(document.tenant, document.id, claim.version)
+        if held > expected:
+            # An earlier attempt at this version cut the file into more chunks, under other settings.
+            await self._tools.index.remove(document.tenant, document.id, claim.version)
+        if held != expected:
+            raise Incomplete(f"The index holds {held} of {expected} chunks.")
+
+    async def _remove_older(self, claim: Claim) -> None:
+        """After publishing; what fails here is left to the sweep."""
+        document = claim.document
+        with suppress(IndexUnavailable):
+            for version in range(1, claim.version):
+                await self._tools.index.remove(document.tenant, document.id, version)
+
+    async def _clean_up_after_loss(self, claim: Claim) -> None:
+        """Points of a version that was deleted or replaced while we wrote them."""
+        document = claim.document
+        with suppress(IndexUnavailable, RecordsUnavailable):
+            wanted = await self._tools.records.wanted()
+            if (document.id, claim.version) not in wanted:
+                await self._tools.index.remove(document.tenant, document.id, claim.version)
+
+    async def _hand_back(self, claim: Claim) -> None:
+        """The worker leaves: the version waits for another at once, and the attempt does not count."""
+        with suppress(LeaseLost, RecordsUnavailable):
+            await self._tools.leases.put_back(claim, None, 0.0)
+
+    async def _advance(self, claim: Claim, stage: Stage, done: int, total: int) -> None:
+        await self._tools.leases.advance(claim, stage, done, total, time.time())
+
+
+def _ref(claim: Claim, reading: Reading) -> DocumentRef:
+    document = claim.document
+    return DocumentRef(
+        tenant=document.tenant,
+        document_id=document.id,
+        version=claim.version,
+        name=document.name,
+        title=reading.parsed.title.strip() or document.name,
+        groups=document.groups,
+        metadata=document.metadata,
+    )
+
+
+def _transient(error: Exception) -> Failure:
+    kind, words = next(
+        (kind, words) for type_, kind, words in TRANSIENT if isinstance(error, type_)
+    )
+    return Failure(kind, f"{words}: {error}")
+
+
+async def _once(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+
+
+async def _stop(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
