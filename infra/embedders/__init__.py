@@ -1,0 +1,1 @@
+"""Text to vectors: `opening` picks the adapter by URL; then the adapters, one file each."""
