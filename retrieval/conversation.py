@@ -17,24 +17,36 @@ SHORT_WORDS = 2
 """A question with fewer content words than this, and no name among them, leans on earlier ones."""
 TOPIC_PHRASES = 2
 
-_LEANS = listed("""it its they them their theirs that those this these there he him his she her hers one ones
+_LEANS = listed(
+    """
+    it its they them their theirs that those this these there he him his she her hers one ones
     same former latter otherwise instead es sie ihn ihm ihr ihre ihren deren dessen diese dieser
     dieses diesen diesem das davon dafür dazu damit darin darüber dort er sein seine il elle ils
     elles celui celle ceux cela ça lui leur y en ello eso esa ese esos esas esto él ella ellos
-    ellas su sus allí""")
+    ellas su sus allí
+    """
+)
 _PEOPLE = listed("he him his she her hers er ihm ihn il elle lui él ella")
 _OPENS = re.compile(
     r"\s*(?:and|but|or|so|also|then|what about|how about|what if|why not|why\W*$|how\W*$|when\W*$"
     r"|und|aber|oder|wie sieht es|was ist mit|et|mais|ou|alors|qu'en est|y|pero|o|entonces)\b",
     re.IGNORECASE,
 )
-_LINKS = listed("""of for in on at to the a an with and der die das des dem den von für im in am zum zur mit und
-    du de la le les des pour dans en au aux del el los las para con y""")
+_LINKS = listed(
+    """
+    of for in on at to the a an with and der die das des dem den von für im in am zum zur mit
+    und du de la le les des pour dans en au aux del el los las para con y
+    """
+)
 _FILLERS = frozenset(
     stem(word)
-    for word in listed("""tell explain describe show give say know need want help thanks thank hello hi
-    work many much long often big large old far sage erkläre zeige brauche möchte danke hallo dis
-    explique montre besoin merci bonjour dime explica necesito gracias hola""")
+    for word in listed(
+        """
+        tell explain describe show give say know need want help thanks thank hello hi work many
+        much long often big large old far sage erkläre zeige brauche möchte danke hallo dis
+        explique montre besoin merci bonjour dime explica necesito gracias hola
+        """
+    )
 )
 
 
@@ -86,8 +98,12 @@ def _pronouns(said: list[str]) -> list[str]:
     ]
 
 
-_BEFORE_PRONOUN = listed(""" about does is do did was of for with like if after before than on to and at by from can
-    would will should ist über mit von für""")
+_BEFORE_PRONOUN = listed(
+    """
+    about does is do did was of for with like if after before than on to and at by from can
+    would will should ist über mit von für
+    """
+)
 _GENERIC = frozenset(stem(word) for word in GENERIC) | _FILLERS
 
 
@@ -95,16 +111,24 @@ def _topic(asked: list[str], question: str) -> list[str]:
     """Phrases of the last question that stood alone, then of what was asked since."""
     since = next((i for i in range(len(asked) - 1, -1, -1) if not leans(asked[i])), 0)
     here = {stem(word.text) for word in content(question)}
+    own = any(word.mixed for word in content(question))
     found: list[str] = []
     for earlier in (asked[since], *asked[since + 1 :][-1:]):
-        fresh = [phrase for phrase in _phrases(earlier) if _adds(phrase, here)]
+        fresh = [phrase for phrase in _phrases(earlier, own_identifier=own) if _adds(phrase, here)]
         found += fresh[:TOPIC_PHRASES]
     return found
 
 
-def _phrases(question: str) -> list[str]:
-    """The longest runs of content words and the small words between them: `days of leave`."""
-    kept = [word for word in content(question) if stem(word.text) not in _GENERIC]
+def _phrases(question: str, *, own_identifier: bool) -> list[str]:
+    """The longest runs of content words and the small words between them: `days of leave`.
+
+    Asked about `E-018`, nobody still means `E-017`: identifiers go when the question has its own.
+    """
+    kept = [
+        word
+        for word in content(question)
+        if stem(word.text) not in _GENERIC and not (own_identifier and word.mixed)
+    ]
     runs: list[tuple[int, int]] = []
     for word in kept:
         if runs and _linked(question[runs[-1][1] : word.start]):

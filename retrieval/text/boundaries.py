@@ -12,18 +12,30 @@ _END = re.compile(r"(?P<wide>[。！？｡۔؟।]+)|[.!?…]+")
 _CLOSERS = "\"'’”»›)]】」』*_"
 _OPENERS = "\"'‘“„«‹([【「『*_¿¡-–—"
 _LAST_WORD = re.compile(r"[^\s(\[\"“„«]+$")
-_ABBREVIATIONS = listed("""dr mr mrs ms prof st sr jr rev gen col sgt capt lt hon pres gov vs viz cf al ca approx dept
-    est fig figs inc ltd co corp no nos vol vols pp p ed eds ch sec art jan feb mar apr jun jul aug
-    sep sept oct nov dec mon tue wed thu fri sat sun e.g i.e eg ie etc ph.d a.m p.m ave blvd tel ext
-    max min incl excl nr bzw usw d.h z.b u.a o.ä v.a s.o s.u evtl ggf bspw zzgl abs mio mrd str
-    hr fr dipl ing geb gest jh hrsg bd aufl vgl sog abb kap mme mlle mm env av boul éd vol chap
-    sra srta dra ud uds pág págs núm ej p.ej aprox cía""")
-_ENDING_TOO = listed("""etc usw a.m p.m inc ltd co corp jr sr u.s u.k u.n e.u no st al ph.d jan feb mar apr jun jul
-    aug sep sept oct nov dec max min ext""")
+_ABBREVIATIONS = listed(
+    """
+    dr mr mrs ms prof st sr jr rev gen col sgt capt lt hon pres gov vs viz cf al ca approx dept
+    est fig figs inc ltd co corp no nos vol vols pp p ed eds ch sec art jan feb mar apr jun jul
+    aug sep sept oct nov dec mon tue wed thu fri sat sun e.g i.e eg ie etc ph.d a.m p.m ave blvd
+    tel ext max min incl excl nr bzw usw d.h z.b u.a o.ä v.a s.o s.u evtl ggf bspw zzgl abs mio
+    mrd str hr fr dipl ing geb gest jh hrsg bd aufl vgl sog abb kap mme mlle mm env av boul éd
+    vol chap sra srta dra ud uds pág págs núm ej p.ej aprox cía
+    """
+)
+_ENDING_TOO = listed(
+    """
+    etc usw a.m p.m inc ltd co corp jr sr u.s u.k u.n e.u no st al ph.d jan feb mar apr jun jul
+    aug sep sept oct nov dec max min ext
+    """
+)
 """Abbreviations that often are the last word of a sentence as well."""
-_ORDINAL_NOUNS = listed("""januar februar märz april mai juni juli august september oktober november dezember jänner
-    jahrhundert jahrhunderts quartal quartals stock etage klasse auflage kapitel semester lebensjahr
-    monat tag woche januars""")
+_ORDINAL_NOUNS = listed(
+    """
+    januar februar märz april mai juni juli august september oktober november dezember jänner
+    jahrhundert jahrhunderts quartal quartals stock etage klasse auflage kapitel semester
+    lebensjahr monat tag woche januars
+    """
+)
 _STARTERS = frozenset(word.capitalize() for words in STOPWORDS.values() for word in words)
 
 

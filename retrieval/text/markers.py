@@ -69,7 +69,7 @@ def may_become_marker(text: str) -> bool:
 
 def _numbers(marker: str) -> tuple[int, ...]:
     found: list[int] = []
-    for first, last in re.findall(r"(\d{1,3})(?:\s?[–-]\s?(\d{1,3}))?", marker.split("†")[0]):
+    for first, last in re.findall(r"(\d{1,3})(?:\s?[–-]\s?(\d{1,3}))?", marker.partition("†")[0]):
         low, high = int(first), int(last or first)
         found += range(low, min(high, low + LONGEST_RANGE) + 1) if high >= low else (low, high)
     return tuple(dict.fromkeys(found))

@@ -1,4 +1,4 @@
-"""Sentences: where each begins and ends in a text, to the character, and what kind of line it is."""
+"""Sentences: where each begins and ends in a text, to the character, and what kind it is."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def _stands_alone(text: str, line: _Line, after: _Line, width: int) -> bool:
 
 
 def _titled(text: str, block: _Line) -> _Line:
-    """A single short line without an end mark is a heading; so is a lead-in that ends in a colon."""
+    """A short line without an end mark is a heading; so is a lead-in that ends in a colon."""
     written = text[block.start : block.end].strip()
     one_line = "\n" not in written and len(written.split()) <= HEADING_WORDS
     ends = _ENDS.search(written)

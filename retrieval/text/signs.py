@@ -5,14 +5,19 @@ from __future__ import annotations
 import re
 
 from retrieval.text.stopwords import listed
-from retrieval.text.words import fold, stem, words
+from retrieval.text.words import Word, fold, stem, words
 
 _NUMBER = re.compile(r"(?<![\d.])\d{1,3}(?:[,.'’\u00a0\u202f]\d{3})+(?!\d)|\d+(?:[.,]\d+)?")
 _VERSION = re.compile(r"[vV]?\d+(?:\.\d+){2,}|\b[vV]\d+(?:\.\d+)*")
 _QUOTATION = re.compile('["“„«‹]([^"“”„«»‹›\n]{3,400})["”“»›]')
-_NEGATIONS = listed("""not no never none nobody nothing neither nor without cannot unable kein keine keinen keinem
+_BETWEEN = " \t([\"“„«'‘*#_-"
+_NEGATIONS = listed(
+    """
+    not no never none nobody nothing neither nor without cannot unable kein keine keinen keinem
     keiner nicht nie niemals nichts ohne pas jamais aucun aucune sans rien nunca sin tampoco
-    ningún ninguna nadie""")
+    ningún ninguna nadie
+    """
+)
 _NUMERALS = {
     word: value
     for value, spelled in enumerate(
@@ -48,15 +53,7 @@ def identifiers(text: str) -> frozenset[str]:
 
 def names(text: str) -> frozenset[str]:
     """Stems of capitalised words that do not begin a sentence, and of all-capital words."""
-    found = set()
-    for word in words(text):
-        begins = not text[: word.start].rstrip(" \t([\"“„«'*#-").strip() or re.search(
-            r"[.!?:\n]\s*[(\[\"“„«'*#-]*$", text[: word.start]
-        )
-        capital = len(word.text) > 1 and word.text.isupper() and word.text.isalpha()
-        if capital or (word.capitalised and not begins and len(word.text) > 1):
-            found.add(stem(word.text))
-    return frozenset(found)
+    return frozenset(stem(word.text) for word in words(text) if _names(word, text))
 
 
 def negated(text: str) -> bool:
@@ -69,6 +66,20 @@ def quotations(text: str) -> tuple[str, ...]:
     """What stands between quotation marks and has three words or more."""
     inside = (match[1].strip() for match in _QUOTATION.finditer(text))
     return tuple(quoted for quoted in inside if len(quoted.split()) >= 3)
+
+
+def _names(word: Word, text: str) -> bool:
+    if len(word.text) < 2 or not word.capitalised:
+        return False
+    return (word.text.isupper() and word.text.isalpha()) or not _begins(word, text)
+
+
+def _begins(word: Word, text: str) -> bool:
+    """It is the first word of a sentence, a line or a heading."""
+    at = word.start - 1
+    while at >= 0 and text[at] in _BETWEEN:
+        at -= 1
+    return at < 0 or text[at] in ".!?:\n。！？"
 
 
 def _measure(word: str) -> bool:

@@ -14,8 +14,12 @@ _WORD = re.compile(r"[^\W_]+(?:[-'’._/@+][^\W_]+)*", re.UNICODE)
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
 _SUFFIXES = tuple(
     sorted(
-        listed("""ingly edly ings ing ies ied ed es s ly ungen ung en er em e n ées ée és aciones ación
-        ciones ción amente mente os as a o"""),
+        listed(
+            """
+            ingly edly ings ing ies ied ed es s ly ungen ung en er em e n ées ée és aciones
+            ación ciones ción amente mente os as a o
+            """
+        ),
         key=len,
         reverse=True,
     )
