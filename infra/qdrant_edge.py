@@ -169,7 +169,7 @@ class EdgeQdrant:
             limit,
             query=to_query(query, using),
             prefetches=[to_prefetch(side) for side in prefetch or ()],
-            filter=query_filter and to_filter(query_filter),
+            filter=to_filter(query_filter),
             params=to_params(search_params),
             with_payload=with_payload,
             with_vector=with_vectors,
@@ -201,7 +201,7 @@ class EdgeQdrant:
         request = engine.ScrollRequest(
             offset=offset,
             limit=limit,
-            filter=scroll_filter and to_filter(scroll_filter),
+            filter=to_filter(scroll_filter),
             with_payload=with_payload,
             with_vector=with_vectors,
         )
@@ -216,7 +216,7 @@ class EdgeQdrant:
     async def count(
         self, collection_name: str, count_filter: models.Filter | None = None, exact: bool = True
     ) -> models.CountResult:
-        request = engine.CountRequest(exact, count_filter and to_filter(count_filter))
+        request = engine.CountRequest(exact, to_filter(count_filter))
         with _engine_errors():
             return models.CountResult(count=self._shard(collection_name).count(request))
 
@@ -228,7 +228,7 @@ class EdgeQdrant:
         limit: int = 10,
         exact: bool = False,
     ) -> models.FacetResponse:
-        request = engine.FacetRequest(key, limit, exact, facet_filter and to_filter(facet_filter))
+        request = engine.FacetRequest(key, limit, exact, to_filter(facet_filter))
         with _engine_errors():
             hits = self._shard(collection_name).facet(request).hits
         return models.FacetResponse(
@@ -256,8 +256,7 @@ class EdgeQdrant:
     def _shard(self, name: str) -> engine.EdgeShard:
         self._last_call = time.monotonic()
         if name not in self._shards:
-            config = engine.EdgeConfig(optimizers=OPTIMIZERS)
-            self._shards[name] = engine.EdgeShard.load(str(self._folder / name), config)
+            self._shards[name] = engine.EdgeShard.load(str(self._folder / name))
         return self._shards[name]
 
     def _update(

@@ -52,7 +52,10 @@ def to_vector(vector: object) -> engine.SparseVector | list[float]:
     raise _unknown(vector)
 
 
-def to_filter(wanted: models.Filter) -> engine.Filter:
+def to_filter(wanted: models.Filter | None) -> engine.Filter:
+    """Without conditions every point passes, as without a filter."""
+    if wanted is None:
+        return engine.Filter()
     if wanted.must_not or wanted.min_should:
         raise _unknown(wanted)
     return engine.Filter(must=_conditions(wanted.must), should=_conditions(wanted.should))
@@ -71,7 +74,7 @@ def to_prefetch(side: models.Prefetch) -> engine.Prefetch:
         side.limit or 10,
         query=to_query(side.query, side.using),
         params=to_params(side.params),
-        filter=side.filter and to_filter(side.filter),
+        filter=to_filter(side.filter),
     )
 
 
