@@ -1,1 +1,2 @@
-"""What happened, kept on disk. Read spans, store, tracer, tracing (the wrappers), reading."""
+"""What happened, kept on disk: spans, store, observation, tracer, opening; tracing and ingesting
+wrap the ports; reading serves the pages."""

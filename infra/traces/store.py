@@ -47,6 +47,10 @@ create index if not exists span_by_kind on span (tenant, kind, start_ns, trace_i
 create index if not exists span_by_tenant on span (tenant, start_ns, trace_id) where is_root;
 create index if not exists span_by_age on span (end_ns);
 create index if not exists span_unsent on span (end_ns) where sent = 0 and dead = 0;
+create view if not exists trace as
+    select trace_id, tenant, kind, name, subject, start_ns, end_ns, question, answer, refused,
+        release, model, total_tokens, error, feedback
+    from span where is_root;
 """
 # The wide columns stand last: SQLite reads a row from its beginning and stops where it may.
 
