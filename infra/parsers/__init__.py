@@ -1,0 +1,1 @@
+"""Files to text and structure. Read source, clean, manuscript, then a reader, then child."""

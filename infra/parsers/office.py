@@ -1,0 +1,237 @@
+"""Office files and e-books, read by xberg: its document tree becomes blocks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from infra.parsers.archive import ArchiveLimits, check_archive
+from infra.parsers.manuscript import Manuscript
+from infra.parsers.runs import without_hidden_runs
+from infra.parsers.source import Source
+from infra.parsers.tables import is_header, record_lines
+from ingestion.parse import Encrypted, Parsed, ReadingTooBig, Unreadable
+from ingestion.sniff import DOCX, ODS, PDF, XLS, XLSX
+
+_SPREADSHEETS = frozenset({XLSX.media_type, XLS.media_type, ODS.media_type})
+_PASSWORD = re.compile(r"password|encrypt", re.IGNORECASE)
+_TOO_BIG = re.compile(r"security|limit|exceed|too (?:large|many|deep)", re.IGNORECASE)
+_COMMENT_MARK = re.compile(r"\[cmt:\d+\]")
+_BOLD = re.compile(r"\*\*(?=\S)(.+?)(?<=\S)\*\*|<u>(.*?)</u>|(?<!\w)\*(?=\S)(.+?)(?<=\S)\*(?!\w)")
+
+Node = Mapping[str, Any]
+"""`node_type`, its own fields, and `page`, `depth`, `mark` of the place where it stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    page: int | None
+    depth: int
+    mark: str
+
+
+def read_office(source: Source) -> Parsed:
+    """Raises `Unreadable`, or `Encrypted` for a file that asks for a password."""
+    sheet = Manuscript(source.bounds)
+    data = source.data
+    if data.startswith(b"PK"):
+        check_archive(data, ArchiveLimits())
+    if source.media_type == DOCX.media_type:
+        data, removed = without_hidden_runs(data)
+        if removed:
+            sheet.warn(f"{removed:,} characters formatted as hidden were left out.")
+    return _extracted(source, data, sheet)
+
+
+def recover_pdf(source: Source) -> Parsed:
+    """What can be read of a PDF that the strict reader refuses."""
+    sheet = Manuscript(source.bounds)
+    sheet.warn("The file is damaged. What could be recovered was read; compare it to the original.")
+    return _extracted(source, source.data, sheet)
+
+
+def _extracted(source: Source, data: bytes, sheet: Manuscript) -> Parsed:
+    document = _extract(data, source)
+    tree = document.document
+    _Writing(sheet, source.media_type in _SPREADSHEETS).write(tree.nodes if tree else [])
+    if not sheet.characters:
+        sheet.paragraph(document.content)
+    return sheet.finished(document.metadata.title or "")
+
+
+def _extract(data: bytes, source: Source) -> Any:
+    """One `xberg.ExtractedDocument`."""
+    from xberg import ExtractInput, ExtractInputKind, extract
+
+    given = ExtractInput(
+        kind=ExtractInputKind.BYTES, bytes=data, mime_type=source.media_type, filename="upload"
+    )
+    try:
+        result = asyncio.run(extract(given, _config(source)))  # type: ignore[arg-type]
+    except RuntimeError as error:
+        raise _translated(str(error)) from error
+    if not result.results:
+        raise _translated("; ".join(item.message for item in result.errors))
+    return result.results[0]
+
+
+def _config(source: Source) -> Any:
+    """Nothing but text: no cache, no OCR, no pictures, nothing inside attachments, one thread."""
+    from xberg import (
+        ConcurrencyConfig,
+        ContentFilterConfig,
+        ExtractionConfig,
+        PageConfig,
+        SecurityLimits,
+    )
+
+    return ExtractionConfig(
+        use_cache=False,
+        enable_quality_processing=False,
+        disable_ocr=True,
+        include_document_structure=True,
+        extraction_timeout_secs=None,
+        max_archive_depth=0,
+        # Only with this output does the tree of slides know headings and tables.
+        output_format="markdown",
+        pages=PageConfig(extract_pages=True),
+        concurrency=ConcurrencyConfig(max_threads=1),
+        content_filter=ContentFilterConfig(include_footnotes=True, strip_repeating_text=False),
+        security_limits=SecurityLimits(
+            max_content_size=4 * source.bounds.characters, max_table_cells=2_000_000
+        ),
+    )
+
+
+def _translated(message: str) -> Unreadable:
+    if _PASSWORD.search(message):
+        return Encrypted("The file asks for a password. Save a copy without one and upload that.")
+    if _TOO_BIG.search(message):
+        return ReadingTooBig("The file unpacks to more than may be read. Split it into several.")
+    return Unreadable("The file is damaged or not what its name says: it could not be read.")
+
+
+class _Writing:
+    """Walks the tree of nodes and writes each kind as the block it is."""
+
+    def __init__(self, sheet: Manuscript, spreadsheet: bool) -> None:
+        self._sheet = sheet
+        self._spreadsheet = spreadsheet
+        self._page = 0
+        self._notes: list[str] = []
+
+    def write(self, nodes: Sequence[Any]) -> None:
+        contents = [json.loads(str(node.content)) for node in nodes]
+        marks: dict[int, int] = {}
+        for at, node in enumerate(nodes):
+            kind = contents[at]["node_type"]
+            self._turn(node.page or contents[at].get("number"))
+            place = _Place(node.page, _depth(nodes, contents, at), _mark(node, contents, marks))
+            writer = _WRITERS.get(kind)
+            if writer:
+                writer(self, contents[at], place)
+        self._write_notes()
+
+    def _turn(self, page: int | None) -> None:
+        while page is not None and self._page < page:
+            self._write_notes()
+            self._page += 1
+            self._sheet.page()
+
+    def _heading(self, content: Node, _: _Place) -> None:
+        self._sheet.heading(_plain(content["text"]), int(content.get("level", 1)))
+
+    def _slide(self, content: Node, _: _Place) -> None:
+        self._sheet.heading(content.get("title") or "", 2)
+
+    def _paragraph(self, content: Node, _: _Place) -> None:
+        self._sheet.paragraph(_plain(content["text"]))
+
+    def _code(self, content: Node, _: _Place) -> None:
+        self._sheet.code(content["text"])
+
+    def _item(self, content: Node, place: _Place) -> None:
+        self._sheet.item(_plain(content["text"]), place.mark, place.depth)
+
+    def _definition(self, content: Node, _: _Place) -> None:
+        self._sheet.paragraph(f"{content['term']}: {content['definition']}")
+
+    def _footnote(self, content: Node, _: _Place) -> None:
+        self._notes.append(content["text"])
+
+    def _raw(self, content: Node, _: _Place) -> None:
+        if content.get("format", "").endswith("notes"):
+            self._sheet.paragraph(content["content"])
+
+    def _fields(self, content: Node, _: _Place) -> None:
+        pairs = [(entry["key"], entry["value"]) for entry in content["entries"]]
+        subject = next((value for key, value in pairs if key == "Subject"), "")
+        self._sheet.heading(subject, 1)
+        shown = [f"{key}: {value}" for key, value in pairs if key in ("From", "To", "Cc", "Date")]
+        self._sheet.lines("paragraph", shown)
+
+    def _table(self, content: Node, _: _Place) -> None:
+        rows = _rows(content["grid"])
+        if self._spreadsheet and is_header(rows):
+            self._sheet.lines("table", record_lines(rows[0], rows[1:]))
+        else:
+            self._sheet.table(rows)
+
+    def _write_notes(self) -> None:
+        """Footnotes and comments stand below the page they belong to."""
+        for note in self._notes:
+            self._sheet.paragraph(_plain(note))
+        self._notes = []
+
+
+_WRITERS: Mapping[str, Callable[[_Writing, Node, _Place], None]] = {
+    "title": _Writing._heading,
+    "heading": _Writing._heading,
+    "slide": _Writing._slide,
+    "paragraph": _Writing._paragraph,
+    "formula": _Writing._paragraph,
+    "citation": _Writing._paragraph,
+    "code": _Writing._code,
+    "list_item": _Writing._item,
+    "definition_item": _Writing._definition,
+    "footnote": _Writing._footnote,
+    "comment": _Writing._footnote,
+    "raw_block": _Writing._raw,
+    "metadata_block": _Writing._fields,
+    "table": _Writing._table,
+}
+"""What is not here (groups, pictures, breaks) says nothing of its own."""
+
+
+def _depth(nodes: Sequence[Any], contents: Sequence[Node], at: int) -> int:
+    depth, above = -1, nodes[at].parent
+    while above is not None and depth < 8:
+        depth += contents[above]["node_type"] == "list"
+        above = nodes[above].parent
+    return max(depth, 0)
+
+
+def _mark(node: Any, contents: Sequence[Node], numbers: dict[int, int]) -> str:
+    if node.parent is None or not contents[node.parent].get("ordered"):
+        return "-"
+    numbers[node.parent] = numbers.get(node.parent, 0) + 1
+    return f"{numbers[node.parent]}."
+
+
+def _rows(grid: Mapping[str, Any]) -> list[list[str]]:
+    """Cells by row and column; a merged cell fills its first place only."""
+    rows = [[""] * grid["cols"] for _ in range(grid["rows"])]
+    for cell in grid["cells"]:
+        if cell["row"] < grid["rows"] and cell["col"] < grid["cols"]:
+            rows[cell["row"]][cell["col"]] = _plain(cell["content"])
+    return [row for row in rows if any(row)]
+
+
+def _plain(text: str) -> str:
+    """Without the marks that xberg puts where comments are anchored and cells are emphasised."""
+    text = _COMMENT_MARK.sub("", text)
+    return _BOLD.sub(lambda found: next(filter(None, found.groups()), ""), text)
