@@ -70,12 +70,13 @@ def _place(span: ReadableSpan) -> Row:
 def _summary(attributes: Mapping[str, Any]) -> Row:
     is_root = bool(attributes.get(ROOT))
     shown = attributes if is_root else {}
+    asked = shown if attributes.get(KIND) == "ask" else {}
     failed = shown.get(LEVEL, "DEFAULT") != "DEFAULT"
     return {
         "is_root": is_root,
         "subject": shown.get(SUBJECT),
-        "question": _short(shown.get(INPUT)),
-        "answer": _short(shown.get(OUTPUT)),
+        "question": _short(asked.get(INPUT)),
+        "answer": _short(asked.get(OUTPUT)),
         "refused": fact(shown, "refused"),
         "release": shown.get(RELEASE),
         "model": fact(shown, "model"),

@@ -82,8 +82,8 @@ class Tracer:
             return self._start(
                 stamp, name=name, as_type=as_type, input=shown, metadata=facts, **model
             )
-        anchor = otel.get_value(ANCHOR)
-        if not (isinstance(anchor, Anchor) and anchor.observation):
+        anchor = self.anchor()
+        if anchor is None or anchor.observation is None:
             return Observation(None, otel.get_current(), self.content)
         with anchor.observation.current():
             return self.observe(name, as_type, input=input, facts=facts, **model)
@@ -109,14 +109,18 @@ class Tracer:
             yield root
 
     @contextmanager
-    def anchored(self) -> Iterator[Anchor]:
+    def anchored(self, anchor: Anchor) -> Iterator[None]:
         """Observations of this task, and of tasks it starts, hang on whatever the anchor holds."""
-        anchor = Anchor()
         token = otel.attach(otel.set_value(ANCHOR, anchor))
         try:
-            yield anchor
+            yield
         finally:
             otel.detach(token)
+
+    def anchor(self) -> Anchor | None:
+        """The one this task works under, if any."""
+        anchor = otel.get_value(ANCHOR)
+        return anchor if isinstance(anchor, Anchor) else None
 
     def on_behalf_of(
         self, user: str | None = None, session: str | None = None, tags: Sequence[str] = ()
