@@ -68,17 +68,14 @@ def _check_paths(members: list[zipfile.ZipInfo]) -> None:
 
 def _check_markup(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo]) -> None:
     """Office formats never declare document types; EPUB may name one, but no entities."""
-    allowed = (
-        _ENTITY
-        if any(member.filename == "META-INF/container.xml" for member in members)
-        else _DOCTYPE
-    )
+    is_book = any(member.filename == "META-INF/container.xml" for member in members)
+    refused = _ENTITY if is_book else _DOCTYPE
     for member in members:
         if not member.filename.lower().endswith(_MARKUP):
             continue
         with archive.open(member) as part:
             prolog = part.read(_PROLOG_BYTES)
-        if allowed.search(prolog.replace(b"\x00", b"")):
+        if refused.search(prolog.replace(b"\x00", b"")):
             raise Unreadable(
                 f"The part {member.filename[:100]!r} declares XML entities or a document type, "
                 "which such files never need and attacks do."

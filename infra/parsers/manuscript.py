@@ -80,7 +80,7 @@ class Manuscript:
             raise NothingToRead("The file has no text in it.")
         self._turn_pages(self._length)
         if self._hidden:
-            self.warn(f"{self._hidden:,} hidden characters were removed from the text.")
+            self.warn(f"Hidden characters were removed from the text: {self._hidden:,}.")
         title = _BLANKS.sub(" ", self._cleaned(title).replace("\n", " ")).strip()
         return Parsed(
             text=text,

@@ -15,21 +15,27 @@ from infra.parsers.runs import without_hidden_runs
 from infra.parsers.source import Source
 from infra.parsers.tables import is_header, record_lines
 from ingestion.parse import Encrypted, Parsed, ReadingTooBig, Unreadable
-from ingestion.sniff import DOCX, ODS, PDF, XLS, XLSX
+from ingestion.sniff import DOCX, ODS, XLS, XLSX
 
 _SPREADSHEETS = frozenset({XLSX.media_type, XLS.media_type, ODS.media_type})
 _PASSWORD = re.compile(r"password|encrypt", re.IGNORECASE)
 _TOO_BIG = re.compile(r"security|limit|exceed|too (?:large|many|deep)", re.IGNORECASE)
+_LEGIBLE_SHARE = 0.75
+"""A PDF cut short has often lost the table that says which letter each code means."""
+
 _COMMENT_MARK = re.compile(r"\[cmt:\d+\]")
-_BOLD = re.compile(r"\*\*(?=\S)(.+?)(?<=\S)\*\*|<u>(.*?)</u>|(?<!\w)\*(?=\S)(.+?)(?<=\S)\*(?!\w)")
+_NAMELESS = re.compile(r"(?:Slide|Folie|page)\s*\d*", re.IGNORECASE)
+_LONGEST_SLIDE_TITLE = 120
+_EMPHASIS = re.compile(
+    r"\*\*(?=\S)(.+?)(?<=\S)\*\*|<u>(.*?)</u>|(?<!\w)\*(?=\S)(.+?)(?<=\S)\*(?!\w)"
+)
 
 Node = Mapping[str, Any]
-"""`node_type`, its own fields, and `page`, `depth`, `mark` of the place where it stands."""
+"""What a node says: `node_type` and the fields of that type."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    page: int | None
     depth: int
     mark: str
 
@@ -51,7 +57,11 @@ def recover_pdf(source: Source) -> Parsed:
     """What can be read of a PDF that the strict reader refuses."""
     sheet = Manuscript(source.bounds)
     sheet.warn("The file is damaged. What could be recovered was read; compare it to the original.")
-    return _extracted(source, source.data, sheet)
+    parsed = _extracted(source, source.data, sheet)
+    legible = sum(mark.isalpha() or mark.isspace() for mark in parsed.text)
+    if legible < _LEGIBLE_SHARE * len(parsed.text):
+        raise Unreadable("The PDF is damaged; what is left of its text is not legible.")
+    return parsed
 
 
 def _extracted(source: Source, data: bytes, sheet: Manuscript) -> Parsed:
@@ -71,7 +81,7 @@ def _extract(data: bytes, source: Source) -> Any:
         kind=ExtractInputKind.BYTES, bytes=data, mime_type=source.media_type, filename="upload"
     )
     try:
-        result = asyncio.run(extract(given, _config(source)))  # type: ignore[arg-type]
+        result = asyncio.run(extract(given, _config(source)))
     except RuntimeError as error:
         raise _translated(str(error)) from error
     if not result.results:
@@ -123,18 +133,27 @@ class _Writing:
         self._spreadsheet = spreadsheet
         self._page = 0
         self._notes: list[str] = []
+        self._untitled = False
 
     def write(self, nodes: Sequence[Any]) -> None:
         contents = [json.loads(str(node.content)) for node in nodes]
         marks: dict[int, int] = {}
         for at, node in enumerate(nodes):
             kind = contents[at]["node_type"]
-            self._turn(node.page or contents[at].get("number"))
-            place = _Place(node.page, _depth(nodes, contents, at), _mark(node, contents, marks))
+            self._turn(self._page_of(node, contents[at]))
+            siblings = nodes[node.parent].children if node.parent is not None else ()
+            mark = _mark(node, siblings, contents, marks)
+            place = _Place(_depth(nodes, contents, at), mark)
             writer = _WRITERS.get(kind)
             if writer:
                 writer(self, contents[at], place)
         self._write_notes()
+
+    def _page_of(self, node: Any, content: Node) -> int | None:
+        if self._spreadsheet and content["node_type"] == "heading":
+            return self._page + 1  # a sheet begins with its name
+        number: int | None = node.page or content.get("number")
+        return number
 
     def _turn(self, page: int | None) -> None:
         while page is not None and self._page < page:
@@ -146,10 +165,19 @@ class _Writing:
         self._sheet.heading(_plain(content["text"]), int(content.get("level", 1)))
 
     def _slide(self, content: Node, _: _Place) -> None:
-        self._sheet.heading(content.get("title") or "", 2)
+        """A slide without a title of its own is called by its first words."""
+        title = content.get("title") or ""
+        self._untitled = not title or bool(_NAMELESS.fullmatch(title))
+        if not self._untitled:
+            self._sheet.heading(title, 2)
 
     def _paragraph(self, content: Node, _: _Place) -> None:
-        self._sheet.paragraph(_plain(content["text"]))
+        text = _plain(content["text"])
+        if self._untitled and len(text) <= _LONGEST_SLIDE_TITLE:
+            self._sheet.heading(text, 2)
+        else:
+            self._sheet.paragraph(text)
+        self._untitled = False
 
     def _code(self, content: Node, _: _Place) -> None:
         self._sheet.code(content["text"])
@@ -175,7 +203,7 @@ class _Writing:
         self._sheet.lines("paragraph", shown)
 
     def _table(self, content: Node, _: _Place) -> None:
-        rows = _rows(content["grid"])
+        rows = _rows(content["grid"], emphasised=not self._spreadsheet)
         if self._spreadsheet and is_header(rows):
             self._sheet.lines("table", record_lines(rows[0], rows[1:]))
         else:
@@ -215,23 +243,32 @@ def _depth(nodes: Sequence[Any], contents: Sequence[Node], at: int) -> int:
     return max(depth, 0)
 
 
-def _mark(node: Any, contents: Sequence[Node], numbers: dict[int, int]) -> str:
-    if node.parent is None or not contents[node.parent].get("ordered"):
+def _mark(
+    node: Any, siblings: Sequence[int], contents: Sequence[Node], numbers: dict[int, int]
+) -> str:
+    """Numbers count within a list; lists of one item, which Word writes, would all be number 1."""
+    ordered = node.parent is not None and contents[node.parent].get("ordered")
+    if not ordered or len(siblings) < 2:
         return "-"
     numbers[node.parent] = numbers.get(node.parent, 0) + 1
     return f"{numbers[node.parent]}."
 
 
-def _rows(grid: Mapping[str, Any]) -> list[list[str]]:
+def _rows(grid: Mapping[str, Any], emphasised: bool) -> list[list[str]]:
     """Cells by row and column; a merged cell fills its first place only."""
     rows = [[""] * grid["cols"] for _ in range(grid["rows"])]
     for cell in grid["cells"]:
         if cell["row"] < grid["rows"] and cell["col"] < grid["cols"]:
-            rows[cell["row"]][cell["col"]] = _plain(cell["content"])
+            text = _plain(cell["content"])
+            rows[cell["row"]][cell["col"]] = _unemphasised(text) if emphasised else text
     return [row for row in rows if any(row)]
 
 
 def _plain(text: str) -> str:
-    """Without the marks that xberg puts where comments are anchored and cells are emphasised."""
-    text = _COMMENT_MARK.sub("", text)
-    return _BOLD.sub(lambda found: next(filter(None, found.groups()), ""), text)
+    """Without the marks that xberg puts where comments are anchored."""
+    return _COMMENT_MARK.sub("", text)
+
+
+def _unemphasised(text: str) -> str:
+    """Cells of documents come as Markdown, those of spreadsheets and all other text do not."""
+    return _EMPHASIS.sub(lambda found: next(filter(None, found.groups()), ""), text)

@@ -1,0 +1,132 @@
+"""PDF to blocks with pages, on PDFium: reading order, headings, no running heads, no hidden text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from infra.parsers.manuscript import Manuscript
+from infra.parsers.office import recover_pdf
+from infra.parsers.pdf_headings import Headings, OutlineEntry
+from infra.parsers.pdf_layout import Vocabulary, passages, running_heads, without_running_heads
+from infra.parsers.pdf_lines import PageLines, read_page
+from infra.parsers.source import Source
+from ingestion.parse import Encrypted, NothingToRead, Parsed, ReadingTooBig
+
+_PASSWORD = re.compile(r"password|security", re.IGNORECASE)
+_NO_TITLE = re.compile(
+    r"^(?:untitled|presentation\d*|document\d*|microsoft .*|powerpoint presentation|.*\.\w{2,4})?$",
+    re.IGNORECASE,
+)
+_MOST_OUTLINE_ENTRIES = 5_000
+_NAMED_PAGES = 20
+
+
+def read_pdf(source: Source) -> Parsed:
+    """Raises `Encrypted`, `NothingToRead` for a mere scan, `ReadingTooBig` for too many pages."""
+    import pypdfium2
+
+    try:
+        document = pypdfium2.PdfDocument(source.data)
+    except pypdfium2.PdfiumError as error:
+        if _PASSWORD.search(str(error)):
+            raise Encrypted(
+                "The PDF asks for a password. Save a copy without one and upload that."
+            ) from error
+        return recover_pdf(source)
+    try:
+        return _read(document, source)
+    finally:
+        document.close()
+
+
+def _read(document: Any, source: Source) -> Parsed:
+    if len(document) > source.bounds.pages:
+        raise ReadingTooBig(
+            f"The PDF has {len(document):,} pages; {source.bounds.pages:,} are allowed."
+        )
+    sheet = Manuscript(source.bounds)
+    pages = _pages(document, source)
+    lines = [page.lines for page in pages]
+    heads = running_heads(lines)
+    bodies = [without_running_heads(page, heads) for page in lines]
+    words = Vocabulary(bodies)
+    headings = Headings(bodies, _outline(document))
+    titled = False
+    for number, body in enumerate(bodies):
+        sheet.page()
+        for passage in passages(body, words):
+            level = headings.level(passage, number)
+            if level:
+                # What comes first is the title, however modestly it is set.
+                sheet.heading(passage.text, level if titled else 1)
+                titled = True
+            elif passage.item:
+                sheet.item(passage.text)
+            else:
+                sheet.paragraph(passage.text)
+    _warn(sheet, pages, heads)
+    return sheet.finished(_title(document))
+
+
+def _pages(document: Any, source: Source) -> list[PageLines]:
+    found, characters = [], 0
+    for number in range(len(document)):
+        page = document[number]
+        found.append(read_page(page))
+        page.close()
+        characters += sum(len(line.text) for line in found[-1].lines)
+        if characters > source.bounds.characters:
+            raise ReadingTooBig(
+                f"The PDF has more than {source.bounds.characters:,} characters of text."
+            )
+        source.report(number + 1, len(document))
+    scans = sum(page.scanned for page in found)
+    if scans and not characters:
+        raise NothingToRead(
+            f"The PDF looks scanned: {_counted(scans, 'page')} with a picture and no text. "
+            "Run text recognition (OCR) on it and upload the result."
+        )
+    return found
+
+
+def _warn(sheet: Manuscript, pages: Sequence[PageLines], heads: dict[str, int]) -> None:
+    scans = [number for number, page in enumerate(pages, 1) if page.scanned]
+    if scans:
+        sheet.warn(f"Pictures without text, not read: {_listed(scans)}.")
+    hidden = sum(page.hidden for page in pages)
+    if hidden:
+        sheet.warn(f"{hidden:,} characters that cannot be seen on the page were left out.")
+    if heads:
+        shown = "; ".join(repr(head[:60]) for head in list(heads)[:3])
+        sheet.warn(f"Lines repeated at the edge of most pages were left out: {shown}.")
+
+
+def _outline(document: Any) -> list[OutlineEntry]:
+    entries: list[OutlineEntry] = []
+    for item in document.get_toc(max_depth=6):
+        target = item.get_dest()
+        page = target.get_index() if target else None
+        entries.append(OutlineEntry(item.get_title(), item.level + 1, page))
+        if len(entries) >= _MOST_OUTLINE_ENTRIES:
+            break
+    return entries
+
+
+def _title(document: Any) -> str:
+    """The file's own, unless a program filled it in."""
+    title: str = document.get_metadata_value("Title").strip()
+    return "" if _NO_TITLE.match(title) else title
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    shown = ", ".join(map(str, numbers[:_NAMED_PAGES]))
+    more = len(numbers) - _NAMED_PAGES
+    return f"{'page' if len(numbers) == 1 else 'pages'} {shown}" + (
+        f" and {more} more" if more > 0 else ""
+    )
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,0 +1,185 @@
+"""One page of a PDF as lines: text with its place, its size, and nothing that the eye cannot see."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from infra.parsers.pdf_ink import Ink
+
+_LINE_END = re.compile("\r\n|\r|\n|\ufffe|\x02")
+_HYPHENS = ("\ufffe", "\x02")
+"""What PDFium writes for a hyphen at the end of a line, in place of the line end."""
+
+_BOLD_NAME = re.compile(r"bold|black|heavy|demi|-medi|(?:cm|sf)bx", re.IGNORECASE)
+_FORCE_BOLD = 1 << 18
+_NAME_BYTES = 128
+_ON_ITS_SIDE = 0.2
+"""Radians. Watermarks and margin notes are no headings, however large."""
+
+_LEAST_HEIGHT = 1.5
+"""Points. Letters lower than this are no footnote but a secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Coordinates are in points from the lower left of the page."""
+
+    text: str
+    left: float
+    right: float
+    baseline: float
+    size: float
+    """0 for text that stands on its side."""
+    font: str
+    """Its name, if the line is set in one font; else empty."""
+    bold: bool
+    hyphenated: bool = False
+    """A word goes on in the next line."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageLines:
+    lines: tuple[Line, ...]
+    hidden: int
+    """How many characters were left out because nobody can see them."""
+    scanned: bool
+    """Nothing but a picture: no text to speak of, and an image."""
+
+
+_SCANNED_CHARACTERS = 20
+
+
+def read_page(page: Any) -> PageLines:
+    """`page` is a `pypdfium2.PdfPage`."""
+    textpage = page.get_textpage()
+    try:
+        text = textpage.get_text_range()
+        reading = _PageReading(page, textpage, text)
+        lines = tuple(reading.lines())
+        shown = sum(len(line.text) for line in lines)
+        scanned = shown < _SCANNED_CHARACTERS and reading.ink.has_image
+        return PageLines(lines, reading.hidden, scanned)
+    finally:
+        textpage.close()
+
+
+class _PageReading:
+    """The state of reading one page: from offsets in its text to characters on it."""
+
+    def __init__(self, page: Any, textpage: Any, text: str) -> None:
+        import pypdfium2.raw as pdfium
+
+        self._pdfium = pdfium
+        self._textpage = textpage.raw
+        self._text = text
+        self._edges = page.get_bbox()
+        self._turned = page.get_rotation() != 0
+        self.ink = Ink(page)
+        self.hidden = 0
+
+    def lines(self) -> Iterator[Line]:
+        start, units = 0, 0
+        for end in [*_LINE_END.finditer(self._text), None]:
+            stop = end.start() if end else len(self._text)
+            line = self._line(start, stop, units, bool(end and end[0] in _HYPHENS))
+            if line:
+                yield line
+            following = end.end() if end else stop
+            units += sum(1 + (mark > "\uffff") for mark in self._text[start:following])
+            start = following
+
+    def _line(self, start: int, stop: int, units: int, hyphenated: bool) -> Line | None:
+        """`units` is where `start` is in UTF-16, in which PDFium counts."""
+        text = self._text[start:stop]
+        if not text.strip():
+            return None
+        if self.ink.is_suspicious:
+            text = self._visible(text, units)
+        lead = len(text) - len(text.lstrip())
+        if not text.strip():
+            return None
+        first = self._index(units + lead)
+        last = self._index(units + sum(1 + (mark > "\uffff") for mark in text.rstrip()) - 1)
+        line = self._placed(text.strip(), first, last, hyphenated)
+        if self._is_out_of_sight(line, first):
+            self.hidden += len(line.text)
+            return None
+        return line
+
+    def _index(self, unit: int) -> int:
+        index: int = self._pdfium.FPDFText_GetCharIndexFromTextIndex(self._textpage, unit)
+        return max(index, 0)
+
+    def _placed(self, text: str, first: int, last: int, hyphenated: bool) -> Line:
+        starts, ends = self._box(first), self._box(last)
+        left, right = min(starts[0], ends[0]), max(starts[2], ends[2])  # either way of writing
+        x, y = ctypes.c_double(), ctypes.c_double()
+        self._pdfium.FPDFText_GetCharOrigin(self._textpage, first, *map(ctypes.byref, (x, y)))
+        (font, bold), (last_font, last_bold) = self._font(first), self._font(last)
+        return Line(
+            text=text,
+            left=left,
+            right=right,
+            baseline=y.value,
+            size=self._size(first, last),
+            font=font if font == last_font else "",
+            bold=bold and last_bold,
+            hyphenated=hyphenated,
+        )
+
+    def _box(self, index: int) -> tuple[float, float, float, float]:
+        left, right, bottom, top = (ctypes.c_double() for _ in range(4))
+        self._pdfium.FPDFText_GetCharBox(
+            self._textpage, index, *map(ctypes.byref, (left, right, bottom, top))
+        )
+        return left.value, bottom.value, right.value, top.value
+
+    def _size(self, first: int, last: int) -> float:
+        """The median of three characters: bullets and footnote marks have sizes of their own."""
+        angle = self._pdfium.FPDFText_GetCharAngle(self._textpage, first)
+        if not self._turned and _ON_ITS_SIDE < angle < math.tau - _ON_ITS_SIDE:
+            return 0.0
+        return sorted(map(self._size_at, (first, (first + last) // 2, last)))[1]
+
+    def _size_at(self, index: int) -> float:
+        """In points on the page: the font's size times the scale it is drawn with."""
+        matrix = self._pdfium.FS_MATRIX()
+        size: float = self._pdfium.FPDFText_GetFontSize(self._textpage, index)
+        if self._pdfium.FPDFText_GetMatrix(self._textpage, index, matrix):
+            size *= math.hypot(matrix.c, matrix.d) or 1
+        return round(size * 2) / 2
+
+    def _font(self, index: int) -> tuple[str, bool]:
+        """Its name and whether it is bold."""
+        flags = ctypes.c_int()
+        buffer = ctypes.create_string_buffer(_NAME_BYTES)
+        self._pdfium.FPDFText_GetFontInfo(
+            self._textpage, index, buffer, _NAME_BYTES, ctypes.byref(flags)
+        )
+        name = buffer.value.decode("latin-1")
+        return name, bool(flags.value & _FORCE_BOLD or _BOLD_NAME.search(name))
+
+    def _is_out_of_sight(self, line: Line, first: int) -> bool:
+        left, bottom, right, top = self._edges
+        if line.left > right or line.right < left or not bottom <= line.baseline <= top:
+            return True
+        height = self._box(first)[3] - self._box(first)[1]
+        return line.text[0].isalnum() and 0 < max(height, line.size) < _LEAST_HEIGHT
+
+    def _visible(self, text: str, units: int) -> str:
+        kept, unit = [], units
+        for mark in text:
+            shown = mark.isspace() or self._is_shown(self._index(unit))
+            kept.append(mark if shown else "")
+            self.hidden += not shown
+            unit += 1 + (mark > "\uffff")
+        return "".join(kept)
+
+    def _is_shown(self, index: int) -> bool:
+        text_object = self._pdfium.FPDFText_GetTextObject(self._textpage, index)
+        return self.ink.shows(text_object, self._box(index))
