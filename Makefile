@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export UV_LINK_MODE := copy
 
-.PHONY: help install demo serve test check lock clean
+.PHONY: help install lock demo serve test check vllm-cpu system bench-embed bench-retrieval clean
 help:  ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
@@ -23,3 +23,34 @@ install: $(VENV)/installed  ## Make the virtual environment and install from the
 lock: $(VENV)/installed  ## Resolve the dependencies anew
 	$(BIN)/uv pip compile pyproject.toml --all-extras --python-version 3.11 --no-annotate --no-header --quiet -o requirements.lock
 	@sed -i -e 's/+cpu$$//' -e '/^openvino-telemetry/d' requirements.lock
+
+demo: $(VENV)/installed  ## The main job in a minute: sample documents in, cited answers out
+	@$(BIN)/cairn demo evals/handbook/documents
+
+serve: $(VENV)/installed  ## Run the service: the API and the page at http://127.0.0.1:8400
+	@$(BIN)/cairn serve
+
+test: $(VENV)/installed  ## All tests; says aloud what it skips
+	$(BIN)/python -m pytest
+
+check: $(VENV)/installed  ## Style, types, import rule
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+vllm-cpu: $(VENV)/installed  ## A vLLM of its own for the tests, on the CPU, in .venv-vllm
+	bash infra/deploy/vllm/install-cpu.sh
+
+system:  ## The Debian packages that the server and browser tests use
+	apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium redis-server postgresql
+
+DATA ?= ../shared/data
+bench-embed: $(VENV)/installed  ## Embedding speed against plain sentence-transformers
+	$(BIN)/python -m evals.benchmarks.embed
+
+bench-retrieval: $(VENV)/installed  ## nDCG@10 and recall@10 through the product; DATA=folder of data sets
+	$(BIN)/python -m evals.benchmarks.retrieval --data $(DATA)
+
+clean:  ## Remove what was built and installed, and the data folder
+	rm -rf $(VENV) .venv-vllm data build *.egg-info

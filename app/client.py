@@ -1,0 +1,160 @@
+"""The command line's way to the service: the one that runs, or one of its own while a command lasts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import orjson
+
+from app.settings import Settings, read_settings
+
+Tell = Callable[[str], None]
+TIMEOUT = httpx.Timeout(60.0, read=300.0)
+
+
+class Failed(Exception):
+    """The service answered with a problem, or not at all. The message is for the person who asked."""
+
+    def __init__(self, message: str, problem: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.problem = problem or {"title": message}
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service that answers."""
+
+    http: httpx.AsyncClient
+    url: str
+
+    async def call(self, method: str, path: str, **request: Any) -> Any:
+        """The decoded JSON. Raises `Failed`."""
+        try:
+            answer = await self.http.request(method, path, **request)
+        except httpx.HTTPError as error:
+            raise Failed(f"{self.url} does not answer: {_words(error)}") from error
+        return decoded(answer)
+
+    async def events(self, path: str, **request: Any) -> AsyncIterator[tuple[str, Any]]:
+        """(name, data) of each server-sent event. Raises `Failed`."""
+        try:
+            async with self.http.stream("POST", path, **request) as answer:
+                if answer.is_error:
+                    await answer.aread()
+                    decoded(answer)
+                name = ""
+                async for line in answer.aiter_lines():
+                    field, _, value = line.partition(": ")
+                    if field == "event":
+                        name = value
+                    elif field == "data":
+                        yield name, orjson.loads(value)
+        except httpx.HTTPError as error:
+            raise Failed(f"{self.url} broke off: {_words(error)}") from error
+
+
+@asynccontextmanager
+async def open_service(tell: Tell) -> AsyncIterator[Service]:
+    """`CAIRN_URL`, or the service on this machine, or a new one in this process. Raises `Failed`."""
+    settings = read_settings()
+    given = os.environ.get("CAIRN_URL")
+    url = given or f"http://{_name(settings.host)}:{settings.port}"
+    if given or await _answers(url):
+        async with _connected(url) as service:
+            await _ready(service, tell)
+            yield service
+        return
+    async with _own(settings, tell) as service:
+        yield service
+
+
+def decoded(answer: httpx.Response) -> Any:
+    """The JSON of an answer. Raises `Failed` with the words of its problem document."""
+    if answer.is_success:
+        return orjson.loads(answer.content)
+    try:
+        problem = orjson.loads(answer.content)
+        message = problem["detail"]
+    except (ValueError, KeyError, TypeError):
+        raise Failed(f"{answer.url} answered {answer.status_code}, which is not Cairn.") from None
+    raise Failed(message, problem)
+
+
+@asynccontextmanager
+async def _connected(url: str) -> AsyncIterator[Service]:
+    key = os.environ.get("CAIRN_KEY")
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    async with httpx.AsyncClient(
+        base_url=url, headers=headers, timeout=TIMEOUT, trust_env=False
+    ) as http:
+        yield Service(http, url)
+
+
+@asynccontextmanager
+async def _own(settings: Settings, tell: Tell) -> AsyncIterator[Service]:
+    import uvicorn
+
+    from app.api import create_app
+
+    failures: list[BaseException] = []
+    local = settings.model_copy(update={"host": "127.0.0.1"})
+    config = uvicorn.Config(
+        create_app(local, on_failure=failures.append), log_config=None, access_log=False
+    )
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            async with _connected(url) as service:
+                await _ready(service, tell, failures)
+                yield service
+        finally:
+            server.should_exit = True
+            with contextlib.suppress(KeyboardInterrupt):
+                await serving
+
+
+async def _ready(service: Service, tell: Tell, failures: list[BaseException] | None = None) -> None:
+    """Waits until the models are loaded."""
+    while True:
+        if failures:
+            raise Failed(str(failures[0])) from failures[0]
+        with contextlib.suppress(httpx.ConnectError):
+            answer = await service.http.get("/readyz")
+            if answer.status_code in {200, 401}:
+                return
+            parts = orjson.loads(answer.content).get("parts", {})
+            if "platform" not in parts:
+                away = [port for port, state in parts.items() if state != "ok"]
+                raise Failed(
+                    f"{service.url} is not ready: {', '.join(away)} away. See cairn doctor."
+                )
+            tell(parts["platform"])
+        await asyncio.sleep(0.1)
+
+
+async def _answers(url: str) -> bool:
+    async with httpx.AsyncClient(timeout=2.0, trust_env=False) as http:
+        try:
+            return (await http.get(f"{url}/livez")).is_success
+        except httpx.HTTPError:
+            return False
+
+
+def _name(host: str) -> str:
+    if host in {"0.0.0.0", "::"}:
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
+
+
+def _words(error: Exception) -> str:
+    return str(error) or type(error).__name__

@@ -1,0 +1,1 @@
+"""The commands of `cairn`, one file per noun. Each is a client of the service over HTTP."""

@@ -1,0 +1,174 @@
+"""`cairn ingest`: files and folders into the index, with progress."""
+
+from __future__ import annotations
+
+import asyncio
+import json as jsonlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from app.client import Failed, Service
+from app.commands.running import FAILED, Json, err, print_json, run, say
+from ingestion.documents import PENDING
+
+UPLOADS_AT_ONCE = 4
+POLL_S = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A file to upload, and the name it gets."""
+
+    path: Path
+    name: str
+
+
+def ingest(
+    paths: Annotated[
+        list[Path], typer.Argument(help="Files, and folders with all that is in them.", exists=True)
+    ],
+    group: Annotated[
+        list[str] | None, typer.Option(help="Who may read them; none: the whole tenant.")
+    ] = None,
+    metadata: Annotated[
+        str, typer.Option(help='A flat JSON object: \'{"team": "people"}\'.')
+    ] = "{}",
+    wait: Annotated[bool, typer.Option(help="Until all are ready or failed.")] = True,
+    json: Json = False,
+) -> None:
+    """Uploads files and folders, and shows how far their ingestion is.
+
+    The same file again is no work; a changed one becomes a new version. Exit code 1: some failed.
+    """
+    files = list(_files(paths))
+    options: dict[str, Any] = {"groups": group or [], "metadata": metadata}
+    jsonlib.loads(metadata)
+
+    async def work(service: Service) -> int:
+        return await _ingest(service, files, options, wait=wait, json=json)
+
+    run(work, json=json)
+
+
+async def ingest_all(service: Service, paths: Sequence[Path]) -> int:
+    """What `cairn ingest` does; answers its exit code."""
+    return await _ingest(service, list(_files(paths)), {}, wait=True, json=False)
+
+
+def _files(paths: Sequence[Path]) -> AsyncIterator[Given] | Any:
+    for path in paths:
+        if not path.is_dir():
+            yield Given(path, path.name)
+            continue
+        for file in sorted(path.rglob("*")):
+            inside = file.relative_to(path)
+            if file.is_file() and not any(part.startswith(".") for part in inside.parts):
+                yield Given(file, inside.as_posix())
+
+
+async def _ingest(
+    service: Service, files: Sequence[Given], options: dict[str, Any], *, wait: bool, json: bool
+) -> int:
+    if not files:
+        say("There is no file in what was given.")
+        return FAILED
+    with _bars() as bars:
+        outcomes = await _upload_all(service, files, options, bars)
+        accepted = {one["document"]["id"] for one in outcomes if "document" in one}
+        failed = await _wait(service, accepted, bars) if wait else []
+    refused = [one for one in outcomes if "problem" in one]
+    if json:
+        print_json({"files": outcomes, "failed": failed})
+    else:
+        _tell(outcomes, refused, failed, wait=wait)
+    return FAILED if refused or failed else 0
+
+
+def _bars() -> Progress:
+    return Progress(
+        TextColumn("{task.description:<10}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=err,
+        transient=False,
+    )
+
+
+async def _upload_all(
+    service: Service, files: Sequence[Given], options: dict[str, Any], bars: Progress
+) -> list[dict[str, Any]]:
+    bar = bars.add_task("Uploading", total=len(files))
+    places = asyncio.Semaphore(UPLOADS_AT_ONCE)
+
+    async def one(given: Given) -> dict[str, Any]:
+        async with places:
+            outcome = await _upload(service, given, options)
+        bars.advance(bar)
+        return outcome
+
+    return list(await asyncio.gather(*map(one, files)))
+
+
+async def _upload(service: Service, given: Given, options: dict[str, Any]) -> dict[str, Any]:
+    try:
+        document = await service.call(
+            "PUT",
+            f"/v1/documents/{quote(given.name)}",
+            content=_bytes(given.path),
+            params=options,
+        )
+    except Failed as error:
+        return {"name": given.name, "problem": error.problem}
+    except OSError as error:
+        return {"name": given.name, "problem": {"detail": f"{given.path}: {error.strerror}."}}
+    return {"name": given.name, "document": document}
+
+
+async def _bytes(path: Path) -> AsyncIterator[bytes]:
+    with path.open("rb") as file:
+        while piece := await asyncio.to_thread(file.read, 1 << 20):
+            yield piece
+
+
+async def _wait(service: Service, ids: set[str], bars: Progress) -> list[dict[str, Any]]:
+    """Until nothing of the tenant's is pending; answers those of `ids` that failed."""
+    bar = bars.add_task("Ingesting", total=len(ids))
+    while True:
+        page = await service.call("GET", "/v1/documents", params={"limit": 1})
+        pending = sum(number for status, number in page["counts"].items() if status in PENDING)
+        bars.update(bar, completed=max(0, len(ids) - pending))
+        if not pending:
+            return [one async for one in _failed(service) if one["id"] in ids]
+        await asyncio.sleep(POLL_S)
+
+
+async def _failed(service: Service) -> AsyncIterator[dict[str, Any]]:
+    cursor: str | None = ""
+    while cursor is not None:
+        params = {"status": "failed", "limit": 500} | ({"cursor": cursor} if cursor else {})
+        page = await service.call("GET", "/v1/documents", params=params)
+        for document in page["items"]:
+            yield document
+        cursor = page["next"]
+
+
+def _tell(
+    outcomes: list[dict[str, Any]],
+    refused: list[dict[str, Any]],
+    failed: list[dict[str, Any]],
+    *,
+    wait: bool,
+) -> None:
+    for one in refused:
+        say(f"  refused  {one['name']}: {one['problem'].get('detail', '')}")
+    for document in failed:
+        say(f"  failed   {document['name']}: {document['failure']['reason']}")
+    done = len(outcomes) - len(refused) - len(failed)
+    say(f"{done} of {len(outcomes)} documents {'are ready' if wait else 'were accepted'}.")
