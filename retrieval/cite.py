@@ -16,6 +16,8 @@ from retrieval.text.words import language_of
 
 SECOND_SENTENCE_ADDS = 0.15
 """A neighbour joins the quote when it covers this much more of what the answer says."""
+LEAST_CLAIM_WORDS = 3
+PLAINLY_FROM = 0.8
 LONGEST_QUOTE = 600
 """Characters: a longer pair of sentences is not shown as one quote."""
 
@@ -49,6 +51,19 @@ def cite(text: str, sentence: int, sources: Sequence[Source]) -> tuple[Citation,
     made = (_cited(claim, sentence, by_number[n]) for n in cited if n in by_number)
     passages = {source.number: source.passage for source in sources}
     return prove([citation for citation in made if citation], passages)
+
+
+def attribute(claim: str, sources: Sequence[Source]) -> int | None:
+    """The number of the source that a sentence without markers plainly comes from, if one does.
+
+    It has to say something (three content words), and the source most of it.
+    """
+    weighed = weights(claim)
+    if len(weighed) < LEAST_CLAIM_WORDS:
+        return None
+    covered = {s.number: coverage(weighed, terms(s.passage.chunk.text).all) for s in sources}
+    best = max(covered, key=lambda number: covered[number], default=None)
+    return best if best is not None and covered[best] >= PLAINLY_FROM else None
 
 
 def prove(citations: Sequence[Citation], passages: Mapping[int, Passage]) -> tuple[Citation, ...]:

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from math import exp
 
 from retrieval.search import Source
-from retrieval.text.coverage import coverage, rarity, terms, weights
+from retrieval.text.coverage import coverage, credit, rarity, terms, weights
+from retrieval.text.signs import identifiers, names
 from retrieval.text.words import content
 
-SIMILARITY_WEIGHT = 7.0
-COVERAGE_WEIGHT = 4.5
-BIAS = -5.0
+BIAS = -7.1
+SIMILARITY_WEIGHT = 12.5
+COVERAGE_WEIGHT = 3.6
+MISSING_NAME_WEIGHT = -1.3
+MISSING_IDENTIFIER_WEIGHT = -2.6
+"""Twice a name's, by judgement: identifiers are rare in the questions the others were fitted on."""
 LOOKED_FOR_WORDS = 12
 
 
@@ -26,24 +30,38 @@ class Evidence:
     """The best cosine between the question and a source."""
     coverage: float
     """The share of the question's weighted words that the best source has."""
+    missing: tuple[str, ...] = ()
+    """Names and identifiers of the question that no source has, as stems."""
 
 
 def weigh(question: str, sources: Sequence[Source]) -> Evidence:
-    """How likely the sources can answer: 1 / (1 + exp(-(b + s * similarity + c * coverage))).
+    """How likely the sources can answer: 1 / (1 + exp(-(b + s * similarity + c * coverage + m))).
 
     The similarity is the best cosine; the coverage is that of one source, the best, with each
     word of the question weighted by its kind (identifiers, names and numbers most) and by its
-    rarity among the sources. A logistic regression over both, fitted on questions with and
-    without an answer in the corpus.
+    rarity among the sources; m is negative when a name or an identifier of the question is in
+    none of them.
+
+    A logistic regression, fitted with all-MiniLM-L6-v2 on 700 answerable questions of SQuAD 2.0
+    dev (1,204 paragraphs as one corpus) against 80 off-topic ones: area under the curve 0.985.
+    At 0.4 it refuses 9 of 10 off-topic questions and 1 of 25 answerable ones. Questions that
+    are on topic and yet not answered pass here (0.65): those are the generator's to decline.
+    Another embedder needs another threshold.
     """
     if not sources:
         return Evidence(0.0, 0.0, 0.0)
     found = [terms(_with_heading(source)).all for source in sources]
+    known = frozenset[str]().union(*found)
     weighed = rarity(weights(question), found)
     similarity = max(source.similarity for source in sources)
     covered = max(coverage(weighed, has) for has in found) if weighed else 0.0
-    score = 1 / (1 + exp(-(BIAS + SIMILARITY_WEIGHT * similarity + COVERAGE_WEIGHT * covered)))
-    return Evidence(score, similarity, covered)
+    coded = identifiers(question)
+    missing = sorted(term for term in names(question) | coded if credit(term, known) == 0)
+    log_odds = BIAS + SIMILARITY_WEIGHT * similarity + COVERAGE_WEIGHT * covered
+    if missing:
+        lost = any(term in coded for term in missing)
+        log_odds += MISSING_IDENTIFIER_WEIGHT if lost else MISSING_NAME_WEIGHT
+    return Evidence(1 / (1 + exp(-log_odds)), similarity, covered, tuple(missing))
 
 
 def looked_for(question: str) -> str:

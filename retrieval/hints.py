@@ -1,0 +1,78 @@
+"""Hints: what kind of thing a question asks for, and whether a sentence has one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from retrieval.text.signs import names, numbers
+
+NEUTRAL = 0.5
+"""For a question whose words do not tell what would answer it."""
+
+_DATE = re.compile(
+    r"\b(?:1[0-9]|20)\d\d\b|\b\d{1,2}[./:]\d{2}|\b\d{1,2}(?:st|nd|rd|th)\b|\b(?:century|noon|midnight"
+    r"|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|januar|februar|märz|mai|juni|juli|okt|dez"
+    r"|janvier|février|mars|avril|juin|juillet|août|enero|febrero|marzo|abril|mayo|junio|julio"
+    r"|monday|tuesday|wednesday|thursday|friday|saturday|sunday|day|week|month|year|hour|minute"
+    r"|tag|woche|monat|jahr|stunde|jour|semaine|mois|an|heure|día|semana|mes|año|hora)",
+    re.IGNORECASE,
+)
+_REASON = re.compile(
+    r"\b(?:because|since|due to|so that|in order to|as a result|caused? by|therefore|reason|owing"
+    r"|weil|da|damit|deshalb|wegen|grund|parce que|car|afin|raison|porque|debido|para que)\b",
+    re.IGNORECASE,
+)
+_PLACE = re.compile(
+    r"\b(?:in|at|on|near|from|to|under|inside|between|auf|bei|nach|im|am|à|dans|en)\b",
+    re.IGNORECASE,
+)
+_STEP = re.compile(
+    r"\b(?:to|by|use|using|run|select|choose|click|press|open|set|enter|go|call|create|add|install"
+    r"|must|should|can|need|drücken|wählen|öffnen|mit|durch)\b",
+    re.IGNORECASE,
+)
+
+_KINDS: tuple[tuple[re.Pattern[str], Callable[[str], bool]], ...] = (
+    (
+        re.compile(
+            r"\b(?:how (?:many|much|old|long|far|tall|big|large|high|often|fast|deep|heavy)"
+            r"|what (?:percent\w*|number|amount|price|fee|cost|size|distance|temperature)"
+            r"|wie (?:viele?|lange?|hoch|alt|oft|weit|groß|teuer)|combien|cuánt\w+)\b",
+            re.IGNORECASE,
+        ),
+        lambda text: bool(numbers(text)),
+    ),
+    (
+        re.compile(
+            r"\b(?:when|(?:what|which|in what|in which) (?:year|date|day|month|century|time|decade)"
+            r"|by when|wann|quand|cuándo)\b",
+            re.IGNORECASE,
+        ),
+        lambda text: _DATE.search(text) is not None,
+    ),
+    (
+        re.compile(r"\b(?:who|whom|whose|wer|wem|wen|qui|quién\w*)\b", re.IGNORECASE),
+        lambda text: bool(names(text)),
+    ),
+    (
+        re.compile(r"\b(?:where|wo|wohin|où|dónde)\b", re.IGNORECASE),
+        lambda text: _PLACE.search(text) is not None and bool(names(text)),
+    ),
+    (
+        re.compile(r"\b(?:why|what (?:caused|is the reason)|warum|wieso|pourquoi|por qué)\b", re.I),
+        lambda text: _REASON.search(text) is not None,
+    ),
+    (
+        re.compile(r"\b(?:how (?:do|can|to|should|would)|wie (?:kann|mache)|comment|cómo)\b", re.I),
+        lambda text: _STEP.search(text) is not None,
+    ),
+)
+
+
+def fits(question: str, text: str) -> float:
+    """1 when the text has what the question asks for (a number, a date, a name…), 0 when not."""
+    for asks, has in _KINDS:
+        if asks.search(question):
+            return 1.0 if has(text) else 0.0
+    return NEUTRAL
