@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from retrieval.cite import Citation, attribute, cite
-from retrieval.generate import marked
 from retrieval.ground import Grounder, Support
 from retrieval.index import Scope
 from retrieval.refusal import Reason, declines
 from retrieval.release import Release
 from retrieval.search import Searcher, Source
-from retrieval.text.markers import markers, rewritten
+from retrieval.text.markers import marked, markers, rewritten
 from retrieval.text.signs import identifiers, numbers
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from retrieval.extract import Candidate
+from retrieval.candidates import Candidate
 from retrieval.hints import fits
 from retrieval.index import Vector
 from retrieval.text.coverage import coverage, rarity, terms, weights

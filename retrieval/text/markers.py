@@ -55,6 +55,13 @@ def without(text: str) -> str:
     return rewritten(text, frozenset())
 
 
+def marked(sentence: str, marker: str) -> str:
+    """`Everyone has 28 days [1].`: the marker before the end mark, or after a closing quote."""
+    end = re.search(r"[.!?…。！？]+$", sentence)
+    at = end.start() if end else len(sentence)
+    return sentence[:at] + marker + sentence[at:]
+
+
 def run_at(text: str, at: int) -> int:
     """Where the markers that follow position `at` end; `at` itself when none do."""
     match = _RUN.match(text, at)
