@@ -31,8 +31,11 @@ async function start() {
     await identify();
   } catch (problem) {
     fill(main, h("div", { class: "view" }, trouble(problem, start)));
+    // While the service loads its models it says 503: the page opens by itself as soon as it is ready.
+    if (problem.status === 503) setTimeout(start, (problem.retryAfterS ?? 2) * 1000);
     return;
   }
+  main.replaceChildren();
   conversations.open();
   openShell();
   await follow(VIEWS, main, (here) => {

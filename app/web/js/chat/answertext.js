@@ -67,7 +67,7 @@ class Reading {
   }
 
   inline(tokens, limit) {
-    return tokens.map((token) => DRAWN[token.kind](this, token, limit));
+    return tokens.map((token, at) => DRAWN[token.kind](this, token, limit, tokens[at + 1]?.kind === "cite"));
   }
 
   /** Text cut at the ends of sentences; what no passage supports says so. */
@@ -83,7 +83,7 @@ class Reading {
     if (at < 0 || this.sentences[at].supported || !text.trim()) return text;
     const closes = end >= Math.min(this.sentences[at].end, limit) && !this.flagged.has(at);
     if (closes) this.flagged.add(at);
-    return [h("span", { class: "unsupported" }, text), closes && flag()];
+    return [h("span", { class: "unsupported" }, text), closes && ["\u00a0", flag()]];
   }
 
   chip(token) {
@@ -105,11 +105,16 @@ class Reading {
 }
 
 const DRAWN = {
-  text: (reading, token, limit) => reading.words(token.start, token.end, limit),
+  text: (reading, token, limit, cited) => reading.words(token.start, cited ? trimmed(reading.text, token) : token.end, limit),
   bold: (reading, token, limit) => h("strong", {}, reading.inline(token.inner, limit)),
   code: (reading, token) => h("code", {}, reading.text.slice(token.start + 1, token.end - 1)),
   cite: (reading, token) => reading.chip(token),
 };
+
+/** A chip stands close to its word, like a note's number, whatever space the text has before `[n]`. */
+function trimmed(text, { start, end }) {
+  return start + text.slice(start, end).trimEnd().length;
+}
 
 function flag() {
   return h("span", { class: "flag", title: "No passage was found that supports this sentence." },

@@ -41,6 +41,11 @@ export class TurnView {
     this.drawn = { sources: turn.sources, state: turn.state };
   }
 
+  /** Where the text ends in the window, in pixels from its top. */
+  textEnd() {
+    return this.text.element.getBoundingClientRect().bottom;
+  }
+
   showStatus() {
     const { state, text, sources } = this.turn;
     const waiting = state in WAITING && !text;

@@ -9,8 +9,8 @@ import { conversations } from "./conversations.js";
 import { TurnView } from "./turnview.js";
 import { welcome } from "./welcome.js";
 
-const NEAR_PX = 120;
-/** Someone this close to the end is following along; further up, they are reading, and stay there. */
+const DOCK_PX = 130;
+/** What the field covers at the foot of the window. Text that grows behind it is brought up again. */
 
 export async function chatView(main, route) {
   const view = new ChatView(route.id ? conversations.get(route.id) : null);
@@ -79,12 +79,11 @@ class ChatView {
   moved(turn) {
     const view = this.views.get(turn.id);
     if (!view) return;
-    const following = innerHeight + scrollY > document.documentElement.scrollHeight - NEAR_PX;
+    const following = view.textEnd() < innerHeight;
     view.update();
     this.composer.set(this.conversation.turns.some(underway));
-    if (following && turn.state === "writing" && view.element.offsetHeight > innerHeight * 0.7) {
-      scrollTo(0, document.documentElement.scrollHeight);
-    }
+    const hidden = view.textEnd() - (innerHeight - DOCK_PX);
+    if (following && turn.state === "writing" && hidden > 0) scrollBy(0, hidden);
   }
 }
 

@@ -42,7 +42,7 @@ function stages({ timeline }) {
 }
 
 function versions({ id, versions: all = [], live_version: live }, shown) {
-  return all.length > 0 && part("Versions", h("ul", { class: "versions" }, [...all].reverse().map((one) =>
+  return all.length > 0 && part("Versions", h("ul", { class: "versions" }, [...all].sort((a, b) => b.version - a.version).map((one) =>
     h("li", {},
       h("a", { href: address("documents", id, { version: one.version }), "aria-current": one.version === shown && "true" }, `Version ${one.version}`),
       one.version === live ? h("span", { class: "badge good" }, "answers") : h("span", { class: "badge" }, word(one.status ?? "")),

@@ -1,4 +1,4 @@
-/** One document in the table. Redrawn only when something about it changed, so focus stays put. */
+/** One document in the table, with the reason below it when it failed. Redrawn only when something about it changed, so focus stays put. */
 
 import { fill, h, iconButton } from "../dom.js";
 import { ago, kind, moment, size, whole } from "../format.js";
@@ -10,7 +10,7 @@ import { failureOf, statusOf } from "./status.js";
 export class Row {
   constructor(changed) {
     this.changed = changed;
-    this.element = h("tr", { role: "row" });
+    this.element = h("tbody", { role: "rowgroup" });
     this.drawn = null;
   }
 
@@ -21,7 +21,9 @@ export class Row {
       ? window.document.activeElement.getAttribute("aria-label") ?? "" : null;
     this.drawn = face;
     this.element.dataset.status = document.status;
-    fill(this.element, cells(document), h("td", { role: "cell", class: "row-actions" }, this.actions(document)));
+    fill(this.element,
+      h("tr", { role: "row" }, cells(document), h("td", { role: "cell", class: "row-actions" }, this.actions(document))),
+      document.failure && h("tr", { role: "row", class: "reason" }, h("td", { role: "cell", colspan: "7" }, failureOf(document))));
     if (focused !== null) this.refocus(focused);
   }
 
@@ -48,12 +50,11 @@ function cells(document) {
   return [
     h("th", { role: "rowheader", scope: "row" },
       h("a", { href: address("documents", document.id) }, document.name),
-      document.title && document.title !== document.name && h("span", { class: "subtitle" }, document.title),
-      failureOf(document)),
+      document.title && document.title !== document.name && h("span", { class: "subtitle" }, document.title)),
     cell("Type", kind(document.media_type, document.name)),
     h("td", { role: "cell", "data-label": "Size", class: "right number" }, size(document.size_bytes)),
     cell("Status", h("div", { class: "status-cell" }, statusOf(document))),
-    h("td", { role: "cell", "data-label": "Chunks", class: "right number" }, whole(document.chunks)),
+    h("td", { role: "cell", "data-label": "Chunks", class: `right number ${document.chunks === null ? "blank" : ""}` }, whole(document.chunks)),
     cell("Updated", h("time", { datetime: document.updated_at, title: moment(document.updated_at) }, ago(document.updated_at))),
   ];
 }

@@ -37,8 +37,7 @@ class DocumentsView {
     this.lead = h("p", { class: "lead" }, "Loading");
     this.filters = h("div", { class: "filters", role: "group", "aria-label": "Status" });
     this.notice = h("div");
-    this.body = h("tbody", { role: "rowgroup" });
-    this.table = h("table", { class: "documents", role: "table", "aria-label": "Documents", hidden: true }, header(), this.body);
+    this.table = h("table", { class: "documents", role: "table", "aria-label": "Documents", hidden: true }, header());
     this.foot = h("div", { class: "list-foot" });
     this.element = h("section", { class: "view" },
       h("div", { class: "view-head" }, h("div", {}, h("h1", {}, "Documents"), this.lead)),
@@ -95,7 +94,14 @@ class DocumentsView {
   }
 
   async load() {
-    const status = this.status === "busy" ? STAGES : this.status;
+    if (this.status !== "busy") return this.listed(this.status);
+    const stages = await Promise.all(STAGES.map((stage) => this.listed(stage)));
+    const items = stages.flatMap((one) => one.items).sort((a, b) => (a.created_at < b.created_at ? 1 : -1));
+    return { items, next: null, counts: stages.at(-1).counts };
+  }
+
+  /** As many pages as were asked for, of one status or of all. */
+  async listed(status) {
     const all = { items: [], next: null, counts: {} };
     for (let page = 0; page < this.pages; page += 1) {
       const params = { status, name: this.name, limit: PAGE, cursor: all.next };
@@ -143,7 +149,8 @@ class DocumentsView {
       if (!this.rows.has(item.id)) this.rows.set(item.id, new Row(() => this.refresh()));
       const row = this.rows.get(item.id);
       row.update(item);
-      if (this.body.children[at] !== row.element) this.body.insertBefore(row.element, this.body.children[at] ?? null);
+      const there = this.table.tBodies[at];
+      if (there !== row.element) this.table.insertBefore(row.element, there ?? null);
     });
   }
 

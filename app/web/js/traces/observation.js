@@ -2,6 +2,7 @@
 
 import { h } from "../dom.js";
 import { duration, whole } from "../format.js";
+import { address } from "../router.js";
 
 /** What a step shows, by Langfuse's type. */
 export function observation(step) {
@@ -27,7 +28,7 @@ const OWN = {
 function facts(step) {
   const pairs = [["Began after", duration(step.start_ms)], ["Took", duration(step.duration_ms)],
     ["First text after", step.first_token_ms ? duration(step.first_token_ms) : null], ["Model", step.model],
-    ...Object.entries(step.usage ?? {}).map(([name, value]) => [name.replaceAll("_", " "), whole(value)])];
+    ...Object.entries(step.usage ?? {}).map(([name, value]) => [worded(name), whole(value)])];
   return h("dl", { class: "trace-facts" }, pairs.filter(([, value]) => value).map(([term, value]) =>
     h("div", {}, h("dt", {}, term), h("dd", { class: "number" }, value))));
 }
@@ -35,11 +36,16 @@ function facts(step) {
 function passages(found) {
   return h("ol", { class: "scored" }, found.map((one, at) => h("li", {},
     h("div", { class: "scored-head" },
-      h("strong", {}, `${at + 1}. ${one.name}`),
+      h("strong", {}, `${at + 1}. `, linked(one)),
       h("span", { class: "number" }, `score ${figure(one.score)} · similarity ${figure(one.similarity)}`)),
     h("p", { class: "place" }, [...(one.section ?? []), one.page && `page ${one.page}`].filter(Boolean).join(" › ")),
     one.similarity > 0 && h("span", { class: "stage-track" }, h("span", { class: "stage-bar", style: { width: `${Math.min(100 * one.similarity, 100)}%` } })),
     one.text && h("p", { class: "scored-text" }, one.text))));
+}
+
+/** The name; it leads to the passage in its document where the trace knows the place. */
+function linked({ name, document_id: id, version, start, end }) {
+  return id ? h("a", { href: address("documents", id, { version, start, end }) }, name) : name;
 }
 
 function messages(all) {
@@ -62,6 +68,10 @@ function section(title, content) {
 
 function text(value) {
   return typeof value === "string" ? value : JSON.stringify(value, null, 2);
+}
+
+function worded(name) {
+  return name[0].toUpperCase() + name.slice(1).replaceAll("_", " ");
 }
 
 function figure(number) {

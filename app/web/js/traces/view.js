@@ -74,10 +74,10 @@ function row(trace) {
     h("th", { role: "rowheader", scope: "row" },
       h("a", { href: address("traces", trace.trace_id) }, trace.question || trace.name),
       h("span", { class: "subtitle" }, trace.answer ?? ""),
-      outcome(trace)),
+      h("span", { class: "outcome" }, outcome(trace))),
     cell("Took", "right number", duration(trace.duration_ms)),
-    cell("Tokens", "right number", whole(trace.total_tokens)),
-    cell("Feedback", "", rating(trace)));
+    cell("Tokens", `right number ${trace.total_tokens === null ? "blank" : ""}`, whole(trace.total_tokens)),
+    cell("Feedback", trace.feedback ? "" : "blank", rating(trace)));
 }
 
 /** Badges for what is out of the ordinary. */

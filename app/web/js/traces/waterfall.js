@@ -39,7 +39,7 @@ export function waterfall(steps, totalMs, choose) {
     select(to, true);
   };
   return h("div", { class: "waterfall" },
-    h("div", { class: "axis number", "aria-hidden": "true" }, [0, 0.25, 0.5, 0.75, 1].map((share) => h("span", {}, duration(end * share)))),
+    h("div", { class: "axis number", "aria-hidden": "true" }, [0, 0.25, 0.5, 0.75, 1].map((share) => h("span", {}, share ? duration(end * share) : "0"))),
     h("div", { role: "listbox", "aria-label": "Steps", on: { keydown: move } }, rows));
 }
 
