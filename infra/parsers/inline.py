@@ -18,10 +18,14 @@ _KEPT_START = 0xE000
 """Code and escaped characters wait in the private use area, where no other pattern sees them."""
 _KEPT = re.compile("[\ue000-\uf8ff]")
 _KEPT_LIMIT = 0xF8FF - _KEPT_START
+_LONGEST = 8_000
+"""Characters. Marks without a partner cost quadratic time, and no paragraph is longer than this."""
 
 
 def plain(text: str) -> str:
     """Emphasis, links and tags go, what they enclose stays; code spans stay as they are."""
+    if len(text) > _LONGEST:
+        return unescape(text)
     kept: list[str] = []
 
     def keep(words: str) -> str:

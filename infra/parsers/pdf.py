@@ -12,7 +12,7 @@ from infra.parsers.pdf_headings import Headings, OutlineEntry
 from infra.parsers.pdf_layout import Vocabulary, passages, running_heads, without_running_heads
 from infra.parsers.pdf_lines import PageLines, read_page
 from infra.parsers.source import Source
-from ingestion.parse import Encrypted, NothingToRead, Parsed, ReadingTooBig
+from ingestion.parse import Encrypted, NothingToRead, Parsed, ReadingTooBig, Unreadable
 
 _PASSWORD = re.compile(r"password|security", re.IGNORECASE)
 _NO_TITLE = re.compile(
@@ -73,15 +73,15 @@ def _read(document: Any, source: Source) -> Parsed:
 def _pages(document: Any, source: Source) -> list[PageLines]:
     found, characters = [], 0
     for number in range(len(document)):
-        page = document[number]
-        found.append(read_page(page))
-        page.close()
+        found.append(_page(document, number))
         characters += sum(len(line.text) for line in found[-1].lines)
         if characters > source.bounds.characters:
             raise ReadingTooBig(
                 f"The PDF has more than {source.bounds.characters:,} characters of text."
             )
         source.report(number + 1, len(document))
+    if all(page.broken for page in found):
+        raise Unreadable("The PDF is damaged: none of its pages can be read.")
     scans = sum(page.scanned for page in found)
     if scans and not characters:
         raise NothingToRead(
@@ -91,10 +91,29 @@ def _pages(document: Any, source: Source) -> list[PageLines]:
     return found
 
 
+def _page(document: Any, number: int) -> PageLines:
+    """One broken page does not cost the others."""
+    import pypdfium2
+
+    try:
+        page = document[number]
+    except pypdfium2.PdfiumError:
+        return PageLines((), 0, scanned=False, broken=True)
+    try:
+        return read_page(page)
+    except pypdfium2.PdfiumError:
+        return PageLines((), 0, scanned=False, broken=True)
+    finally:
+        page.close()
+
+
 def _warn(sheet: Manuscript, pages: Sequence[PageLines], heads: dict[str, int]) -> None:
     scans = [number for number, page in enumerate(pages, 1) if page.scanned]
     if scans:
         sheet.warn(f"Pictures without text, not read: {_listed(scans)}.")
+    broken = [number for number, page in enumerate(pages, 1) if page.broken]
+    if broken:
+        sheet.warn(f"Damaged, not read: {_listed(broken)}.")
     hidden = sum(page.hidden for page in pages)
     if hidden:
         sheet.warn(f"{hidden:,} characters that cannot be seen on the page were left out.")

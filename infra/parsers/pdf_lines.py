@@ -49,6 +49,7 @@ class PageLines:
     """How many characters were left out because nobody can see them."""
     scanned: bool
     """Nothing but a picture: no text to speak of, and an image."""
+    broken: bool = False
 
 
 _SCANNED_CHARACTERS = 20
