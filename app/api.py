@@ -90,7 +90,7 @@ async def _live(
             if worker is not None:
                 worker.cancel()
                 await asyncio.wait({worker}, timeout=GRACE_S)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
         # The boundary of the service's life: whatever it was, the operator must hear it in words.
         on_failure(error)
 

@@ -32,9 +32,10 @@ if TYPE_CHECKING:
     from infra.records.database import Database
     from infra.records.feedback import SqlFeedback
     from infra.records.keys import SqlKeys
+    from infra.traces.answering import TracedAnswerer
+    from infra.traces.ingesting import TracedPipeline
     from infra.traces.opening import Tracing
     from infra.traces.reading import TraceReader
-    from infra.traces.tracing import TracedAnswerer, TracedPipeline
 
 log = logging.getLogger("cairn.start")
 
@@ -98,7 +99,7 @@ async def open_platform(settings: Settings, tell: Tell = lambda _: None) -> Asyn
 async def open_adapters(settings: Settings, stack: AsyncExitStack, tell: Tell) -> Adapters:
     """Opens what the settings name; the stack closes it. Third-party clients are imported here."""
     from infra.arq_queue import open_queue
-    from infra.embedders import open_embedder
+    from infra.embedders.opening import open_embedder
     from infra.files import open_files
     from infra.qdrant import open_qdrant
     from infra.records.catalog import RecordsCatalog
@@ -171,25 +172,27 @@ async def open_adapters(settings: Settings, stack: AsyncExitStack, tell: Tell) -
 
 def assemble(adapters: Adapters) -> Platform:
     """Puts the parts together. Touches nothing."""
+    from infra.traces.answering import TracedAnswerer
+    from infra.traces.ingesting import TracedLeases, TracedPipeline
     from infra.traces.tracing import (
-        TracedAnswerer,
         TracedEmbedder,
         TracedGenerator,
-        TracedIndex,
+        TracedGrounder,
         TracedParser,
-        TracedPipeline,
+        TracedStore,
     )
 
     settings, tracer = adapters.settings, adapters.tracing.tracer
     chunking = Chunking.within(adapters.embedder.identity.window_tokens)
     embedder = TracedEmbedder(adapters.embedder, tracer)
-    index = TracedIndex(adapters.index, tracer)
+    index = TracedStore(adapters.index, tracer)
     searcher = Searcher(embedder, index, adapters.catalog)
     generator = TracedGenerator(adapters.generator, tracer)
+    grounder = TracedGrounder(adapters.grounder, tracer)
     sweep = Sweep(adapters.records, adapters.leases, adapters.queue, adapters.index)
     tools = Tools(
         records=adapters.records,
-        leases=adapters.leases,
+        leases=TracedLeases(adapters.leases, tracer),
         files=adapters.files,
         parser=TracedParser(adapters.parser, tracer),
         tokenizer=adapters.tokenizer,
@@ -206,7 +209,7 @@ def assemble(adapters: Adapters) -> Platform:
             embedder=adapters.embedder.identity.name,
             chunking=chunking.identity,
         ),
-        answerer=TracedAnswerer(Answerer(searcher, generator, adapters.grounder), tracer),
+        answerer=TracedAnswerer(Answerer(searcher, generator, grounder), tracer),
         intake=Intake(
             adapters.records,
             adapters.files,

@@ -14,7 +14,16 @@ from app.auth import NotAllowed, NotAuthenticated
 from app.limits import Overloaded
 from app.logs import request_id
 from app.starting import Starting
-from ingestion.documents import BadCursor, DocumentMissing, NotRetryable, RecordsUnavailable
+from app.wire.documents import BadMetadata
+from app.wire.openai import NoQuestion
+from infra.traces.reading import TraceMissing, TracesUnavailable
+from ingestion.documents import (
+    BadCursor,
+    DocumentMissing,
+    NameTaken,
+    NotRetryable,
+    RecordsUnavailable,
+)
 from ingestion.files import FileMissing, FilesUnavailable, TooLarge
 from ingestion.intake import BadGroups, BadName
 from ingestion.leases import LeaseLost
@@ -37,7 +46,9 @@ PROBLEMS: Mapping[type[Exception], tuple[int, str, str]] = {
     NotAuthenticated: (401, "not-authenticated", "A valid key is needed"),
     NotAllowed: (403, "not-allowed", "This key may not do this"),
     DocumentMissing: (404, "document-missing", "No such document"),
+    TraceMissing: (404, "trace-missing", "No such trace"),
     FileMissing: (404, "file-missing", "The stored file is gone"),
+    NameTaken: (409, "name-taken", "Another document has this name"),
     NotRetryable: (409, "not-retryable", "Only failed documents can be retried"),
     LeaseLost: (409, "lease-lost", "Another worker has taken over"),
     TooLarge: (413, "too-large", "The upload is too large"),
@@ -50,6 +61,8 @@ PROBLEMS: Mapping[type[Exception], tuple[int, str, str]] = {
     BadName: (422, "bad-name", "The document's name cannot be used"),
     BadGroups: (422, "bad-groups", "The document cannot be restricted to these groups"),
     BadCursor: (422, "bad-cursor", "The cursor is not one of ours"),
+    BadMetadata: (422, "bad-metadata", "The metadata cannot be used"),
+    NoQuestion: (422, "no-question", "There is no question"),
     BadQuestion: (422, "bad-question", "The question cannot be asked"),
     PromptTooLong: (422, "prompt-too-long", "The question and its sources are too long"),
     GeneratorRefused: (502, "model-refused", "The model server refused the request"),
@@ -58,6 +71,7 @@ PROBLEMS: Mapping[type[Exception], tuple[int, str, str]] = {
     Starting: (503, "starting", "Cairn is starting"),
     RecordsUnavailable: (503, "records-unavailable", "The database does not answer"),
     CatalogUnavailable: (503, "records-unavailable", "The database does not answer"),
+    TracesUnavailable: (503, "traces-unavailable", "The traces cannot be read"),
     FilesUnavailable: (503, "files-unavailable", "The file store does not answer"),
     QueueUnavailable: (503, "queue-unavailable", "The queue does not answer"),
     IndexUnavailable: (503, "index-unavailable", "The vector index does not answer"),

@@ -29,10 +29,8 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, frames: AsyncGenerator[bytes, None], headers: Mapping[str, str]) -> None:
-        super().__init__(
-            headers={**headers, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        )
+    def __init__(self, frames: AsyncGenerator[bytes, None]) -> None:
+        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._frames = frames
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json as jsonlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -61,7 +61,7 @@ async def ingest_all(service: Service, paths: Sequence[Path]) -> int:
     return await _ingest(service, list(_files(paths)), {}, wait=True, json=False)
 
 
-def _files(paths: Sequence[Path]) -> AsyncIterator[Given] | Any:
+def _files(paths: Sequence[Path]) -> Iterator[Given]:
     for path in paths:
         if not path.is_dir():
             yield Given(path, path.name)

@@ -63,14 +63,14 @@ def list_(json: Json = False) -> None:
     """The keys there are; never the keys themselves."""
 
     async def work(keys: SqlKeys) -> int:
-        rows = [_row(key) for key in await keys.all()]
+        found = await keys.all()
         if json:
-            print_json(rows)
+            print_json([_row(key) for key in found])
             return 0
         table = Table("id", "name", "tenant", "role", "groups", "state", box=None)
-        for row in rows:
-            table.add_row(*(str(row[field]) for field in ("id", "name", "tenant", "role")),
-                          ", ".join(row["groups"]), row["state"])  # fmt: skip
+        for key in found:
+            groups = ", ".join(sorted(key.groups))
+            table.add_row(key.id, key.name, key.tenant, key.role, groups, _state(key))
         out.print(table)
         return 0
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, File, Query, Request, Response, UploadFile
 from fastapi.responses import StreamingResponse
-from pydantic import TypeAdapter, ValidationError
 
 from app.auth import Editor, Reader
 from app.container import Platform
 from app.errors import problem_of
 from app.starting import platform_of
-from app.wire.answers import FIELD
 from app.wire.documents import (
     ChunksOut,
     ContentOut,
@@ -24,9 +21,11 @@ from app.wire.documents import (
     ReceiptOut,
     UploadedOut,
     UploadsOut,
+    metadata_of,
 )
 from ingestion.documents import BadCursor, Document, DocumentMissing, Version
-from ingestion.intake import Labels
+from ingestion.files import TooLarge
+from ingestion.intake import BadName, Labels
 from ingestion.parse import Unreadable
 from ingestion.reading import Reading, from_bytes
 from retrieval.index import Scope
@@ -36,14 +35,8 @@ Here = Annotated[Platform, Depends(platform_of)]
 Limit = Annotated[int, Query(ge=1, le=500)]
 Number = Annotated[int | None, Query(ge=1, description="Default: the newest.")]
 
-UPLOAD_ERRORS = (Unreadable, ValueError)
-METADATA: TypeAdapter[dict[str, str | int | float | bool | list[str]]] = TypeAdapter(
-    dict[str, str | int | float | bool | list[str]]
-)
-
-
-class BadMetadata(ValueError):
-    """The metadata of an upload is not a flat JSON object."""
+UPLOAD_ERRORS = (Unreadable, TooLarge, BadName)
+"""What is wrong with one file and not with the others."""
 
 
 class NotReadYet(DocumentMissing):
@@ -59,7 +52,7 @@ async def labels_of(
     ] = "{}",
 ) -> Labels:
     """Raises `BadMetadata`."""
-    return Labels(frozenset(groups), _metadata(metadata))
+    return Labels(frozenset(groups), metadata_of(metadata))
 
 
 Labelled = Annotated[Labels, Depends(labels_of)]
@@ -162,23 +155,6 @@ async def retry_document(document_id: str, caller: Editor, here: Here) -> Docume
 async def delete_document(document_id: str, caller: Editor, here: Here) -> ReceiptOut:
     """Removes a document for good. After the answer, no question reaches it."""
     return ReceiptOut.of(await here.intake.delete(caller.scope, document_id))
-
-
-def _metadata(text: str) -> dict[str, Any]:
-    try:
-        given = METADATA.validate_python(json.loads(text), strict=True)
-    except (ValidationError, ValueError) as error:
-        raise BadMetadata(
-            "metadata is not a flat JSON object of texts, numbers, booleans and lists of texts."
-        ) from error
-    import re
-
-    bad = [field for field in given if not re.fullmatch(FIELD, field)]
-    if bad:
-        raise BadMetadata(f"{bad[0]!r} cannot name a metadata field: 1 to 64 of A-Z a-z 0-9 _ -.")
-    return {
-        field: tuple(value) if isinstance(value, list) else value for field, value in given.items()
-    }
 
 
 async def _upload(file: UploadFile, scope: Scope, here: Platform, labels: Labels) -> UploadedOut:

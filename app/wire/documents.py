@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import re
 import time
 
+from pydantic import TypeAdapter, ValidationError
+
+from app.wire.answers import FIELD
 from app.wire.strict import Strict, Time
 from ingestion.documents import WORKING, Document, Version
 from ingestion.intake import Receipt
 from ingestion.reading import Reading
+from retrieval.index import Metadata
+
+Labels = dict[str, str | int | float | bool | list[str]]
+LABELS: TypeAdapter[Labels] = TypeAdapter(Labels)
+
+
+class BadMetadata(Exception):
+    """The metadata of an upload is not a flat JSON object."""
 
 
 class Progress(Strict):
@@ -89,7 +102,7 @@ class DocumentOut(VersionOut):
     live_version: int | None
     progress: Progress | None
     groups: list[str]
-    metadata: dict[str, str | int | float | bool | list[str]]
+    metadata: Labels
     versions: list[VersionOut] | None = None
 
     @classmethod
@@ -242,6 +255,24 @@ class ReceiptOut(Strict):
             ),
             remaining_chunks=receipt.remaining_chunks,
         )
+
+
+def metadata_of(text: str) -> Metadata:
+    """From the JSON of a query parameter. Raises `BadMetadata`."""
+    try:
+        given = LABELS.validate_python(json.loads(text), strict=True)
+    except (ValidationError, ValueError) as error:
+        raise BadMetadata(
+            "metadata is not a flat JSON object of texts, numbers, booleans and lists of texts."
+        ) from error
+    for field in given:
+        if not re.fullmatch(FIELD, field):
+            raise BadMetadata(
+                f"{field!r} cannot name a metadata field: 1 to 64 of A-Z a-z 0-9 _ -."
+            )
+    return {
+        field: tuple(value) if isinstance(value, list) else value for field, value in given.items()
+    }
 
 
 def _progress(version: Version) -> Progress | None:
