@@ -15,6 +15,7 @@ from contextlib import (
 )
 from dataclasses import asdict
 from http import HTTPStatus
+from json import JSONDecodeError
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
@@ -62,6 +63,19 @@ EMBEDDER = "embedder"
 
 FUSIONS = {"dbsf": models.Fusion.DBSF, "rrf": models.Fusion.RRF}
 ONE_SIDE = {"dense": DENSE, "sparse": SPARSE}
+
+
+CLIENT_ERRORS = (
+    ApiException,
+    QdrantException,
+    TimeoutError,
+    OSError,
+    # Raised by the client itself over an answer that is no JSON, or holds no result.
+    JSONDecodeError,
+    UnicodeDecodeError,
+    AssertionError,
+)
+"""The roots of all that a client raises because it, its server or its disk does not answer."""
 
 
 class VectorClient(Protocol):
@@ -326,10 +340,6 @@ def _check(collection: str, configured: EmbedderIdentity, written: object) -> No
 
 def _described(identity: Mapping[str, object]) -> str:
     return "{name} ({dimension} dimensions, {window_tokens} tokens)".format_map(identity)
-
-
-CLIENT_ERRORS = (ApiException, QdrantException, TimeoutError, OSError)
-"""The roots of all that a client raises because it, its server or its disk does not answer."""
 
 
 @contextmanager

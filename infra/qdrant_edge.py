@@ -138,7 +138,7 @@ class EdgeQdrant:
         operation = engine.UpdateOperation.create_field_index(
             field_name, index_config(field_schema)
         )
-        return self._update(collection_name, operation, wait=True)
+        return self._update(collection_name, operation, wait=False)
 
     async def upsert(
         self, collection_name: str, points: Sequence[models.PointStruct], wait: bool = True
@@ -238,9 +238,11 @@ class EdgeQdrant:
     def vacuum(self) -> None:
         """Merges segments and drops deleted points. Takes about 2 s for 50,000 chunks, while
         nothing else in the process runs."""
-        for about in self._folder.glob(f"*/{ABOUT}"):
+        for about in self._folder.glob(f"[!.]*/{ABOUT}"):
             with _engine_errors():
-                self._shard(about.parent.name).optimize()
+                shard = self._shard(about.parent.name)
+                shard.optimize()
+                shard.flush()  # only then do the files of the old segments go
         self._untidy.clear()
 
     async def vacuum_when_idle(self, idle_s: float) -> None:

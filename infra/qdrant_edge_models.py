@@ -127,7 +127,7 @@ def _conditions(wanted: object) -> list[Any] | None:
 def _condition(wanted: object) -> Any:
     if isinstance(wanted, models.Filter):
         return to_filter(wanted)
-    if isinstance(wanted, models.FieldCondition):
+    if isinstance(wanted, models.FieldCondition) and (wanted.match or wanted.range):
         return engine.FieldCondition(
             wanted.key, match=_match(wanted.match), range=_range(wanted.range)
         )

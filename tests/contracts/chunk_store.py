@@ -92,6 +92,40 @@ def question(
     return Query(text, towards, where, documents, mode, fusion, language=language)
 
 
+ODD = 'odd "key".with [50%] \\ everything'
+
+LIBRARY: dict[str, Metadata] = {
+    "a": {"team": "people", "year": 2024, "draft": True, "tags": ("blue",), "date": "2024-06-30"},
+    "b": {"team": "legal", "year": 2024.0, "draft": False, "tags": ("red", "blue")},
+    "c": {"year": 2025, "date": "2025-01-01T10:00:00+02:00", ODD: "x"},
+    "d": {"date": "2025-01-01"},
+}
+
+CONDITIONS: list[tuple[Condition, set[str]]] = [
+    (Equals("team", "people"), {"a"}),
+    (Equals("team", "peo"), set()),
+    (Equals("year", 2024), {"a", "b"}),
+    (Equals("year", 2025.0), {"c"}),
+    (Equals("year", "2025"), set()),
+    (Equals("draft", True), {"a"}),
+    (Equals("draft", False), {"b"}),
+    (Equals("draft", "true"), set()),
+    (Equals("tags", "blue"), {"a", "b"}),
+    (Equals("missing", 1), set()),
+    (Equals(ODD, "x"), {"c"}),
+    (AnyOf("team", ("people", "legal")), {"a", "b"}),
+    (AnyOf("year", (2023, 2025)), {"c"}),
+    (AnyOf("tags", ("red",)), {"b"}),
+    (AnyOf("team", ()), set()),
+    (Between("year", 2024.5, 2026), {"c"}),
+    (Between("year", at_most=2024), {"a", "b"}),
+    (Between("year", at_least=2024), {"a", "b", "c"}),
+    (Between("date", datetime(2025, 1, 1, tzinfo=UTC)), {"c", "d"}),
+    (Between("date", at_most=datetime(2025, 1, 1)), {"a", "d"}),  # noqa: DTZ001
+    (Between("team", 0, 10), set()),
+]
+
+
 def names(hits: list[Hit]) -> list[str]:
     return [hit.passage.document.document_id for hit in hits]
 
@@ -221,46 +255,16 @@ class ChunkStoreContract:
 
         assert await store.search(ANN, question(documents=frozenset({"theirs"})), 5) == []
 
-    @pytest.mark.parametrize(
-        ("condition", "found"),
-        [
-            (Equals("team", "people"), {"a"}),
-            (Equals("team", "peo"), set()),
-            (Equals("year", 2024), {"a", "b"}),
-            (Equals("year", 2024.0), {"a", "b"}),
-            (Equals("draft", True), {"a"}),
-            (Equals("draft", False), {"b"}),
-            (Equals("draft", "true"), set()),
-            (Equals("tags", "blue"), {"a", "b"}),
-            (Equals("missing", 1), set()),
-            (AnyOf("team", ("people", "legal")), {"a", "b"}),
-            (AnyOf("year", (2023, 2025)), {"c"}),
-            (AnyOf("tags", ("red",)), {"b"}),
-            (AnyOf("team", ()), set()),
-            (Between("year", 2024.5, 2026), {"c"}),
-            (Between("year", at_most=2024), {"a", "b"}),
-            (Between("year", at_least=2024), {"a", "b", "c"}),
-            (Between("date", datetime(2025, 1, 1, tzinfo=UTC)), {"b", "c"}),
-            (Between("date", at_most=datetime(2025, 1, 1)), {"a", "b"}),  # noqa: DTZ001
-            (Between("team", 0, 10), set()),
-            (Equals('odd "key".with [50%] \\ everything', "x"), {"c"}),
-        ],
-    )
-    async def test_a_condition_on_metadata_chooses_documents(
-        self, store: ChunkStore, condition: Condition, found: set[str]
-    ) -> None:
-        of: dict[str, Metadata] = {
-            "a": {"team": "people", "year": 2024, "draft": True, "tags": ("blue",)},
-            "b": {"team": "legal", "year": 2024.0, "draft": False, "tags": ("red", "blue")},
-            "c": {"year": 2025, 'odd "key".with [50%] \\ everything': "x"},
+    async def test_a_condition_on_metadata_chooses_documents(self, store: ChunkStore) -> None:
+        for name, metadata in LIBRARY.items():
+            await store.put([entry(document(name, metadata=metadata))])
+
+        found = {
+            condition: set(names(await store.search(ANN, question(where=(condition,)), 5)))
+            for condition, _ in CONDITIONS
         }
-        dates = {"a": "2024-06-30", "b": "2025-01-01", "c": "2025-01-01T10:00:00+02:00"}
-        for name, metadata in of.items():
-            await store.put([entry(document(name, metadata={**metadata, "date": dates[name]}))])
 
-        hits = await store.search(ANN, question(where=(condition,)), 5)
-
-        assert set(names(hits)) == found
+        assert found == dict(CONDITIONS)
 
     async def test_all_conditions_must_hold(self, store: ChunkStore) -> None:
         await store.put([entry(document("a", metadata={"team": "people", "year": 2024}))])

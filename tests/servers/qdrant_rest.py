@@ -26,9 +26,9 @@ routes = APIRouter()
 
 
 @contextmanager
-def qdrant_rest(folder: Path) -> Iterator[str]:
-    """The server's address; it stops when the block ends."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+def qdrant_rest(folder: Path, port: int = 0) -> Iterator[str]:
+    """The server's address, on a free port if none is given; it stops when the block ends."""
+    with socket.create_server(("127.0.0.1", port)) as listening:
         server = uvicorn.Server(uvicorn.Config(_app(folder), log_level="warning", ws="none"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
