@@ -39,6 +39,7 @@ from ingestion.pipeline import Incomplete
 from ingestion.queue import QueueUnavailable
 from retrieval.answer import BadQuestion
 from retrieval.generate import GeneratorRefused, GeneratorUnavailable, PromptTooLong
+from retrieval.ground import GrounderUnavailable
 from retrieval.index import EmbedderUnavailable, IndexMismatch, IndexUnavailable
 from retrieval.search import CatalogUnavailable
 
@@ -77,6 +78,7 @@ PROBLEMS: Mapping[type[Exception], tuple[int, str, str]] = {
     IndexUnavailable: (503, "index-unavailable", "The vector index does not answer"),
     Incomplete: (503, "index-unavailable", "The vector index does not answer"),
     EmbedderUnavailable: (503, "embedder-unavailable", "The embedding model does not answer"),
+    GrounderUnavailable: (503, "grounder-unavailable", "The groundedness check does not answer"),
     GeneratorUnavailable: (503, "model-unavailable", "The language model does not answer"),
 }
 RETRY_AFTER_S = 3

@@ -12,8 +12,8 @@ from app.auth import Engineer, Reader
 from app.container import Platform
 from app.starting import platform_of
 from app.wire.strict import Strict
-from infra.records.feedback import Feedback
 from infra.traces.reading import Page, Trace
+from retrieval.feedback import Feedback
 
 router = APIRouter(prefix="/v1", tags=["traces"])
 Here = Annotated[Platform, Depends(platform_of)]
