@@ -87,7 +87,7 @@ _FOREIGN = (
     (b"\xcf\xfa\xed\xfe", "a macOS program"),
     (b"\xca\xfe\xba\xbe", "a program"),
     (b"\x00asm", "a WebAssembly program"),
-    (b"#!", "a script"),
+    (b"#!/", "a script"),
     (b"SQLite format 3\x00", "an SQLite database"),
     (b"OggS", "an audio or video file"),
     (b"ID3", "an audio file"),
@@ -166,8 +166,9 @@ def _refuse_foreign(head: bytes, name: str) -> None:
 
 
 def _is_prose(head: bytes, magic: bytes) -> bool:
-    """A note may begin with "BMI" or "MZ": short magic counts with binary bytes after it only."""
-    return len(magic) <= 4 and magic.isascii() and magic != b"#!" and b"\x00" not in head
+    """A note may begin with "BMI" or "MZ": short words count with binary bytes after them only."""
+    is_word = len(magic) <= 4 and magic.isalnum()
+    return is_word and b"\x00" not in head
 
 
 def _unsupported(name: str, what: str) -> UnsupportedType:

@@ -95,7 +95,9 @@ def _config(source: Source) -> Any:
         concurrency=ConcurrencyConfig(max_threads=1),
         content_filter=ContentFilterConfig(include_footnotes=True, strip_repeating_text=False),
         security_limits=SecurityLimits(
-            max_content_size=4 * source.bounds.characters, max_table_cells=2_000_000
+            max_content_size=4 * source.bounds.characters,
+            max_table_cells=2_000_000,
+            max_compression_ratio=1_000_000,  # `check_archive` has looked, and forgives small parts
         ),
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 from infra.parsers.manuscript import Manuscript
 from infra.parsers.office import recover_pdf
 from infra.parsers.pdf_headings import Headings, OutlineEntry
-from infra.parsers.pdf_layout import Vocabulary, passages, running_heads, without_running_heads
+from infra.parsers.pdf_layout import Vocabulary, is_running_head, passages, running_heads
 from infra.parsers.pdf_lines import PageLines, read_page
 from infra.parsers.source import Source
 from ingestion.parse import Encrypted, NothingToRead, Parsed, ReadingTooBig, Unreadable
@@ -50,9 +50,16 @@ def _read(document: Any, source: Source) -> Parsed:
     pages = _pages(document, source)
     lines = [page.lines for page in pages]
     heads = running_heads(lines)
-    bodies = [without_running_heads(page, heads) for page in lines]
+    headings = Headings(lines, _outline(document))
+    bodies = [
+        [
+            line
+            for line in page
+            if headings.outlined(line.text, number) or not is_running_head(line, heads)
+        ]
+        for number, page in enumerate(lines)
+    ]
     words = Vocabulary(bodies)
-    headings = Headings(bodies, _outline(document))
     titled = False
     for number, body in enumerate(bodies):
         sheet.page()

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from infra.parsers.pdf_layout import Passage
+from infra.parsers.pdf_layout import Passage, body_size
 from infra.parsers.pdf_lines import Line
 
 _LARGER = 1.12
@@ -35,14 +34,12 @@ class Headings:
     """Made once for a document, asked for each passage."""
 
     def __init__(self, pages: Iterable[Sequence[Line]], outline: Sequence[OutlineEntry]) -> None:
-        sizes: Counter[float] = Counter()
-        bold = 0
-        for page in pages:
-            for line in page:
-                sizes[line.size] += len(line.text)
-                bold += len(line.text) * line.bold
-        self._body = sizes.most_common(1)[0][0] if sizes else 0.0
-        self._bold_means_heading = bold < 0.3 * sizes.total()
+        lines = [line for page in pages for line in page]
+        characters = sum(len(line.text) for line in lines)
+        bold = sum(len(line.text) for line in lines if line.bold)
+        self._body = body_size([lines])
+        self._bold_means_heading = bold < 0.3 * characters
+        sizes = {line.size for line in lines}
         larger = sorted((size for size in sizes if size >= self._body * _LARGER), reverse=True)
         self._ranks = {size: rank for rank, size in enumerate(larger, 1)}
         self._outline = _by_page(outline) if len(outline) >= _OUTLINED else {}
@@ -52,14 +49,15 @@ class Headings:
         if passage.lines > _MOST_LINES or len(passage.text) > _LONGEST or passage.item:
             return 0
         if self._outline:
-            return self._outlined(passage.text, page)
+            return self.outlined(passage.text, page)
         if not _LETTER.search(passage.text) or _NO_HEADING_END.search(passage.text):
             return 0
         if passage.size in self._ranks:
             return min(self._ranks[passage.size], 5)
         return self._bold_level(passage)
 
-    def _outlined(self, text: str, page: int) -> int:
+    def outlined(self, text: str, page: int) -> int:
+        """The level that the outline gives this text on this page; 0 for none."""
         named = self._outline.get(page, {})
         return named.get(_key(text)) or named.get(_key(_NUMBER.sub("", text))) or 0
 

@@ -20,7 +20,6 @@ _WORD_END = re.compile(r"[\w-]+$")
 _WORD_START = re.compile(r"^\w+")
 _WORD = re.compile(r"\w+(?:-\w+)+|\w+")
 
-_EDGE_LINES = 3
 _REPEATED_SHARE = 0.5
 _REPEATED_PAGES = 3
 _LOOSE = 1.4
@@ -62,17 +61,28 @@ class Vocabulary:
 
 
 def running_heads(pages: Sequence[Sequence[Line]]) -> dict[str, int]:
-    """Lines at the top or bottom of at least half the pages, digits aside, and on how many."""
+    """Lines in the margins of at least half the pages, digits aside, and on how many they stand."""
     if len(pages) < _REPEATED_PAGES:
         return {}
-    counts = Counter(key for page in pages for key in {key_of(line) for line in _edges(page)})
+    size = body_size(pages)
+    counts = Counter(
+        key for page in pages for key in {key_of(line) for line in page if _may_run(line, size)}
+    )
     least = max(_REPEATED_PAGES, _REPEATED_SHARE * len(pages))
     return {key: count for key, count in counts.items() if key and count >= least}
 
 
-def without_running_heads(page: Sequence[Line], heads: dict[str, int]) -> list[Line]:
-    edges = {id(line) for line in _edges(page)} if heads else set()
-    return [line for line in page if id(line) not in edges or key_of(line) not in heads]
+def is_running_head(line: Line, heads: dict[str, int]) -> bool:
+    return line.in_margin and key_of(line) in heads
+
+
+def body_size(pages: Iterable[Sequence[Line]]) -> float:
+    """The size, in points, of most of the text."""
+    sizes: Counter[float] = Counter()
+    for page in pages:
+        for line in page:
+            sizes[line.size] += len(line.text)
+    return sizes.most_common(1)[0][0] if sizes else 0.0
 
 
 def key_of(line: Line) -> str:
@@ -93,10 +103,9 @@ def passages(page: Sequence[Line], words: Vocabulary) -> list[Passage]:
     return found
 
 
-def _edges(page: Sequence[Line]) -> list[Line]:
-    """The topmost and bottommost lines, wherever they stand in the order of the text."""
-    by_height = sorted(page, key=lambda line: line.baseline)
-    return by_height[:_EDGE_LINES] + by_height[max(_EDGE_LINES, len(by_height) - _EDGE_LINES) :]
+def _may_run(line: Line, body: float) -> bool:
+    """Running heads are set small; the same large title on every slide belongs to the slides."""
+    return line.in_margin and line.size <= body * 1.1
 
 
 def _pitch(page: Sequence[Line]) -> float:

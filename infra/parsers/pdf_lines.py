@@ -18,6 +18,9 @@ _HYPHENS = ("\ufffe", "\x02")
 _BOLD_NAME = re.compile(r"bold|black|heavy|demi|-medi|(?:cm|sf)bx", re.IGNORECASE)
 _FORCE_BOLD = 1 << 18
 _NAME_BYTES = 128
+_MARGIN = 0.12
+"""Of the page's height."""
+
 _ON_ITS_SIDE = 0.2
 """Radians. Watermarks and margin notes are no headings, however large."""
 
@@ -38,6 +41,8 @@ class Line:
     font: str
     """Its name, if the line is set in one font; else empty."""
     bold: bool
+    in_margin: bool
+    """Near the upper or lower edge of the page, where running heads stand."""
     hyphenated: bool = False
     """A word goes on in the next line."""
 
@@ -130,8 +135,14 @@ class _PageReading:
             size=self._size(first, last),
             font=font if font == last_font else "",
             bold=bold and last_bold,
+            in_margin=self._is_in_margin(y.value),
             hyphenated=hyphenated,
         )
+
+    def _is_in_margin(self, baseline: float) -> bool:
+        bottom, top = float(self._edges[1]), float(self._edges[3])
+        margin = _MARGIN * (top - bottom)
+        return not bottom + margin <= baseline <= top - margin
 
     def _box(self, index: int) -> tuple[float, float, float, float]:
         left, right, bottom, top = (ctypes.c_double() for _ in range(4))
