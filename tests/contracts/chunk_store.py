@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -37,6 +39,14 @@ ANN = Scope("ann")
 
 OpenStore = Callable[[EmbedderIdentity], AbstractAsyncContextManager[ChunkStore]]
 """Opens the same data each time it is called within one test."""
+
+
+@contextmanager
+def folder_in_memory() -> Iterator[Path]:
+    """Where the system has one: the contract is not about the disk, and each write waits for it."""
+    memory = Path("/dev/shm")
+    with TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        yield Path(folder)
 
 
 def toward(*direction: float) -> Vector:

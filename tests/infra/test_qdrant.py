@@ -30,7 +30,15 @@ from retrieval.index import (
     Query,
     Scope,
 )
-from tests.contracts.chunk_store import ANN, IDENTITY, document, entry, question, toward
+from tests.contracts.chunk_store import (
+    ANN,
+    IDENTITY,
+    document,
+    entry,
+    folder_in_memory,
+    question,
+    toward,
+)
 
 CALLS: dict[str, Callable[[QdrantIndex], Awaitable[object]]] = {
     "search": lambda index: index.search(ANN, question(), 5),
@@ -148,7 +156,7 @@ QUESTIONS = st.lists(
 )
 
 
-def test_random_filters_find_what_a_plain_reading_of_them_finds(tmp_path: Path) -> None:
+def test_random_filters_find_what_a_plain_reading_of_them_finds() -> None:
     examples = itertools.count()
 
     @settings(max_examples=50, deadline=None)
@@ -166,8 +174,8 @@ def test_random_filters_find_what_a_plain_reading_of_them_finds(tmp_path: Path) 
                 one.document_id for one in expected
             }, (scope, where)
 
-    with asyncio.Runner() as runner:
-        opening = open_qdrant(f"edge://{tmp_path}", "cairn", IDENTITY)
+    with folder_in_memory() as folder, asyncio.Runner() as runner:
+        opening = open_qdrant(f"edge://{folder}", "cairn", IDENTITY)
         index = runner.run(opening.__aenter__())
         compare()
         runner.run(opening.__aexit__(None, None, None))

@@ -8,7 +8,7 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from tests.contracts.chunk_store import (
     OpenStore,
     document,
     entry,
+    folder_in_memory,
     question,
     toward,
 )
@@ -56,8 +57,9 @@ def open_in(folder: Path) -> OpenStore:
 
 class TestEmbedded(ChunkStoreContract):
     @pytest.fixture
-    def open_store(self, tmp_path: Path) -> OpenStore:
-        return open_in(tmp_path)
+    def open_store(self) -> Iterator[OpenStore]:
+        with folder_in_memory() as folder:
+            yield open_in(folder)
 
 
 async def test_nothing_written_is_lost_when_the_writer_is_killed(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from tests.contracts.chunk_store import (
     OpenStore,
     document,
     entry,
+    folder_in_memory,
     question,
 )
 from tests.servers.qdrant_rest import qdrant_rest
@@ -43,8 +44,8 @@ REPLIES = {
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with qdrant_rest(tmp_path_factory.mktemp("qdrant")) as url:
+def url() -> Iterator[str]:
+    with folder_in_memory() as folder, qdrant_rest(folder) as url:
         yield url
 
 
