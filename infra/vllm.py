@@ -179,6 +179,8 @@ class VllmGenerator:
         return tuple(sorted(each.id for each in models.data))
 
     def _no_model(self, model: str, served: tuple[str, ...]) -> GeneratorRefused:
+        if model in served:
+            return GeneratorRefused(f"{model!r} at {self._url} is not a model for chat (404).")
         return GeneratorRefused(
             f"The server at {self._url} has no model {model!r}; it has {_listed(served)}."
         )
@@ -267,8 +269,8 @@ def _has_token(chunk: ChatCompletionChunk) -> bool:
     if not chunk.choices:
         return False
     choice = chunk.choices[0]
-    delta = choice.delta
-    return bool(delta.content or delta.model_extra or choice.finish_reason)
+    extra = choice.delta.model_extra or {}
+    return bool(choice.delta.content or choice.finish_reason or any(extra.values()))
 
 
 def _status(error: openai.APIError) -> int:

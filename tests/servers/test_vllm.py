@@ -53,11 +53,13 @@ class TestRealVllm:
 
         assert _text(first) == _text(again) != ""
 
-    async def test_the_model_stops_when_the_reader_leaves(self, vllm: VllmServer) -> None:
+    async def test_the_model_stops_when_its_readers_leave(self, vllm: VllmServer) -> None:
         async with _open(vllm) as generator:
-            async with aclosing(generator.stream(_prompt(), LONG)) as pieces:
-                await anext(pieces)
-                assert await vllm.running_requests() == 1
+            streams = [generator.stream(_prompt(), LONG) for _ in range(16)]
+            await asyncio.gather(*(anext(each) for each in streams))
+            assert await vllm.running_requests() == 16
+
+            await asyncio.gather(*(each.aclose() for each in streams))
             await _until(vllm.running_requests, 0, within_s=1)
 
     async def test_the_model_stops_when_the_readers_task_is_cancelled(
@@ -118,12 +120,13 @@ class TestRealVllm:
 
     async def test_a_full_server_is_asked_again_until_it_has_room(self, vllm: VllmServer) -> None:
         """64 requests may wait or run, so of 80 some are turned away at first."""
-        patient = Timeouts(attempts=6, backoff_s=0.5)
+        patient = Timeouts(attempts=8, backoff_s=0.25)
         async with open_vllm(vllm.url, vllm.model, vllm.api_key, patient) as generator:
-            asked = [_drain(generator, Release(max_tokens=40)) for _ in range(80)]
+            asked = [_drain(generator, Release(max_tokens=100)) for _ in range(80)]
             answers = await asyncio.gather(*asked)
 
         assert all(isinstance(answer[-1], Usage) for answer in answers)
+        assert await vllm.rejected_requests() > 0
 
     async def test_a_server_killed_in_the_middle_of_an_answer_is_unavailable(
         self, vllm: VllmServer
@@ -235,6 +238,19 @@ async def test_a_page_that_is_no_stream_is_unavailable() -> None:
             await _drain(generator)
 
 
+async def test_a_model_that_cannot_chat_is_told_from_one_that_is_not_there() -> None:
+    async with _asking(_failing(404), _listing("tiny")) as generator:
+        with pytest.raises(GeneratorRefused, match=r"'tiny' at .* is not a model for chat"):
+            await _drain(generator)
+
+
+async def test_a_long_thought_counts_as_a_first_token() -> None:
+    thinking = _streaming(_chunk({"reasoning": "Hm."}), then=_late_tea)
+
+    async with _asking(thinking) as generator:
+        assert _text(await _drain(generator)) == "Tea."
+
+
 async def test_pieces_are_counted_where_the_server_reports_no_usage() -> None:
     async with _asking(_answering("Green ", "tea.")) as generator:
         *pieces, usage = await _drain(generator)
@@ -329,6 +345,11 @@ async def _silent(_: asyncio.StreamWriter) -> None:
 
 async def _hanging_up(_: asyncio.StreamWriter) -> None:
     """Closes without a word, as a server does that is being restarted."""
+
+
+async def _late_tea(writer: asyncio.StreamWriter) -> None:
+    await asyncio.sleep(0.5)
+    _send(writer, _chunk({"content": "Tea."}, "stop"))
 
 
 async def _endless(writer: asyncio.StreamWriter) -> None:

@@ -26,7 +26,7 @@ SERVE = ROOT / "infra" / "deploy" / "vllm" / "serve.sh"
 MODEL = "tiny"
 API_KEY = "a-key-for-tests"
 START_S = 300
-"""40 s on two idle cores: three processes that import torch and vLLM one after the other."""
+"""40 s on two idle cores, 116 s on busy ones: three processes import vLLM one after the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +55,18 @@ class VllmServer:
 
     async def running_requests(self) -> int:
         """Those that vLLM works on at this moment, by its own count."""
-        async with httpx.AsyncClient() as client:
+        return await self._metric("vllm:num_requests_running")
+
+    async def rejected_requests(self) -> int:
+        """Those that found the queue full, since the start."""
+        return await self._metric("vllm:admission_rejections_total")
+
+    async def _metric(self, name: str) -> int:
+        """The sum over its labels."""
+        async with httpx.AsyncClient(trust_env=False) as client:
             page = await client.get(f"http://127.0.0.1:{self.port}/metrics")
-        lines = page.text.splitlines()
-        gauge = next(line for line in lines if line.startswith("vllm:num_requests_running{"))
-        return int(float(gauge.rpartition(" ")[2]))
+        lines = [line for line in page.text.splitlines() if line.startswith(f"{name}{{")]
+        return int(sum(float(line.rpartition(" ")[2]) for line in lines))
 
 
 class VllmKeeper:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes .venv-vllm, in which the tests start a real vLLM on the CPU. About 2 GB; doing it again
-# does nothing. PYTHON chooses the interpreter (3.11 to 3.13), PIP_* settings are respected.
+# does nothing. PYTHON chooses the interpreter (tried with 3.11); PIP_* settings are respected.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 
