@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from retrieval.rows import Rows, Told
 from retrieval.search import Source
-from retrieval.text.sentences import Sentence, body, cells, sentences
+from retrieval.text.sentences import Sentence, body, sentences
 
 LEAST_WORDS = 4
 LONGEST_CHARACTERS = 500
@@ -50,13 +51,12 @@ def candidates(source: Source) -> Iterator[Candidate]:
     """
     said = sentences(source.passage.chunk.text)
     above, before = _heading(source), ""
-    header: tuple[str, ...] = ()
+    rows = Rows()
     for place, sentence in enumerate(said):
         if sentence.kind == "row":
-            header = header or cells(sentence.text)
-            yield from _row(source, place, sentence, header, above)
+            yield from _row(source, place, rows.tell(sentence.text), above)
             continue
-        header = ()
+        rows.end()
         if sentence.kind == "heading" or sentence.text.endswith("?"):
             yield from _list(source, place, said)
             above, before = body(sentence), ""
@@ -85,22 +85,11 @@ def _sentence(
     )
 
 
-def _row(
-    source: Source, place: int, row: Sentence, header: tuple[str, ...], above: str
-) -> Iterator[Candidate]:
-    """`Part: strap; Price: 12 €`: every cell under its heading."""
-    values = cells(row.text)
-    if values == header or not any(c.isalnum() for c in row.text):
+def _row(source: Source, place: int, row: Told | None, above: str) -> Iterator[Candidate]:
+    if row is None or len(row.text) > LONGEST_CHARACTERS:
         return
-    titles = header if len(header) == len(values) else ("",) * len(values)
-    told = [
-        f"{title}: {value}" if title and i else value
-        for i, (title, value) in enumerate(zip(titles, values, strict=True))
-        if value
-    ]
-    text = readable("; ".join(told))
-    if len(told) > 1 and len(text) <= LONGEST_CHARACTERS:
-        yield Candidate(source, place, text, f"{above} {' '.join(titles)}".strip(), inherits=True)
+    context = f"{above} {row.context}".strip()
+    yield Candidate(source, place, readable(row.text), context, inherits=True)
 
 
 def _list(source: Source, place: int, said: Sequence[Sentence]) -> Iterator[Candidate]:

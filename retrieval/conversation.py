@@ -111,23 +111,24 @@ def _topic(asked: list[str], question: str) -> list[str]:
     """Phrases of the last question that stood alone, then of what was asked since."""
     since = next((i for i in range(len(asked) - 1, -1, -1) if not leans(asked[i])), 0)
     here = {stem(word.text) for word in content(question)}
-    own = any(word.mixed for word in content(question))
+    own = any(_coded(word) for word in content(question))
     found: list[str] = []
     for earlier in (asked[since], *asked[since + 1 :][-1:]):
-        fresh = [phrase for phrase in _phrases(earlier, own_identifier=own) if _adds(phrase, here)]
+        fresh = [phrase for phrase in _phrases(earlier, own_codes=own) if _adds(phrase, here)]
         found += fresh[:TOPIC_PHRASES]
     return found
 
 
-def _phrases(question: str, *, own_identifier: bool) -> list[str]:
+def _phrases(question: str, *, own_codes: bool) -> list[str]:
     """The longest runs of content words and the small words between them: `days of leave`.
 
-    Asked about `E-018`, nobody still means `E-017`: identifiers go when the question has its own.
+    Asked about `E-018`, nobody still means `E-017`, and asked about 2025 nobody means 2026: what
+    has digits goes when the question has its own.
     """
     kept = [
         word
         for word in content(question)
-        if stem(word.text) not in _GENERIC and not (own_identifier and word.mixed)
+        if stem(word.text) not in _GENERIC and not (own_codes and _coded(word))
     ]
     runs: list[tuple[int, int]] = []
     for word in kept:
@@ -158,3 +159,7 @@ def _people(question: str, conversation: Sequence[Turn]) -> list[str]:
 
 def _names(word: Word) -> bool:
     return word.capitalised or word.mixed
+
+
+def _coded(word: Word) -> bool:
+    return any(character.isdigit() for character in word.text)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from retrieval.text.signs import names, numbers
+from retrieval.text.words import stem, words
 
 NEUTRAL = 0.5
 """For a question whose words do not tell what would answer it."""
@@ -33,15 +34,16 @@ _STEP = re.compile(
     re.IGNORECASE,
 )
 
-_KINDS: tuple[tuple[re.Pattern[str], Callable[[str], bool]], ...] = (
+_KINDS: tuple[tuple[re.Pattern[str], Callable[[str, str], bool]], ...] = (
     (
         re.compile(
             r"\b(?:how (?:many|much|old|long|far|tall|big|large|high|often|fast|deep|heavy)"
-            r"|what (?:percent\w*|number|amount|price|fee|cost|size|distance|temperature)"
+            r"|(?:what|which) (?:[a-z]+ )?(?:percent\w*|numbers?|amount|price|fee|cost|rate|size"
+            r"|distance|temperature)"
             r"|wie (?:viele?|lange?|hoch|alt|oft|weit|groß|teuer)|combien|cuánt\w+)\b",
             re.IGNORECASE,
         ),
-        lambda text: bool(numbers(text)),
+        lambda asked, text: bool(numbers(text) - numbers(asked)),
     ),
     (
         re.compile(
@@ -49,30 +51,37 @@ _KINDS: tuple[tuple[re.Pattern[str], Callable[[str], bool]], ...] = (
             r"|by when|wann|quand|cuándo)\b",
             re.IGNORECASE,
         ),
-        lambda text: _DATE.search(text) is not None,
+        lambda _, text: _DATE.search(text) is not None,
     ),
     (
         re.compile(r"\b(?:who|whom|whose|wer|wem|wen|qui|quién\w*)\b", re.IGNORECASE),
-        lambda text: bool(names(text)),
+        lambda asked, text: bool(names(text) - _stems(asked)),
     ),
     (
         re.compile(r"\b(?:where|wo|wohin|où|dónde)\b", re.IGNORECASE),
-        lambda text: _PLACE.search(text) is not None and bool(names(text)),
+        lambda asked, text: _PLACE.search(text) is not None and bool(names(text) - _stems(asked)),
     ),
     (
         re.compile(r"\b(?:why|what (?:caused|is the reason)|warum|wieso|pourquoi|por qué)\b", re.I),
-        lambda text: _REASON.search(text) is not None,
+        lambda _, text: _REASON.search(text) is not None,
     ),
     (
         re.compile(r"\b(?:how (?:do|can|to|should|would)|wie (?:kann|mache)|comment|cómo)\b", re.I),
-        lambda text: _STEP.search(text) is not None,
+        lambda _, text: _STEP.search(text) is not None,
     ),
 )
 
 
 def fits(question: str, text: str) -> float:
-    """1 when the text has what the question asks for (a number, a date, a name…), 0 when not."""
+    """1 when the text has what the question asks for (a number, a date, a name…), 0 when not.
+
+    What the question itself says does not count: `Wren 40` is no answer to `How heavy is it?`.
+    """
     for asks, has in _KINDS:
         if asks.search(question):
-            return 1.0 if has(text) else 0.0
+            return 1.0 if has(question, text) else 0.0
     return NEUTRAL
+
+
+def _stems(text: str) -> frozenset[str]:
+    return frozenset(stem(word.text) for word in words(text))

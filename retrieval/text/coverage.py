@@ -14,6 +14,8 @@ GENERIC_WEIGHT = 0.3
 NAME_WEIGHT = 1.6
 IDENTIFIER_WEIGHT = 3.0
 NUMBER_WEIGHT = 1.6
+COMMONEST = 0.2
+"""What is left of a term's weight when every text of the pool has it."""
 PREFIX = 5
 """Words that agree in this many first letters, and in most of their length, count as half alike."""
 PREFIX_SHARE = 0.6
@@ -58,7 +60,8 @@ def rarity(weighed: Mapping[str, float], pool: Iterable[frozenset[str]]) -> dict
     texts = list(pool)
     most = _idf(0, len(texts))
     return {
-        term: weight * (0.4 + 0.6 * _idf(sum(term in text for text in texts), len(texts)) / most)
+        term: weight
+        * (COMMONEST + (1 - COMMONEST) * _idf(sum(term in t for t in texts), len(texts)) / most)
         for term, weight in weighed.items()
     }
 

@@ -12,6 +12,10 @@ from retrieval.text.boundaries import boundaries
 Kind = Literal["sentence", "heading", "item", "row", "code"]
 
 _BULLET = re.compile(r"\s*(?:[-*+•‣◦▪–]|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,4})[.)])[ \t]+(?=\S)")
+_RECORD = re.compile(r"[^:;|]{1,40}: [^;]+(?:; [^:;]{1,40}: [^;]+)+;?$")
+"""`article: HK-75; price: 14.90`: how a table's row is written where it has no table around it."""
+_PATH = re.compile(r"\w[\w-]*(?:\[\d+\]|\.[\w-]+)+: (?=\S)")
+"""`offices[1].town: Karrholm`: how a value of a JSON document is written."""
 _HASHES = re.compile(r"\s*#{1,6}\s")
 _FENCE = re.compile(r"\s*(?:```|~~~)")
 _ENDS = re.compile(r"[.!?…。！？;:,、，；：]['\"’”»)\]】]*\s*(?:\[\d[\d, ]*\]\s*)*$")
@@ -65,7 +69,9 @@ def body(sentence: Sentence) -> str:
 
 
 def cells(row: str) -> tuple[str, ...]:
-    """The cells of a table row, written with bars or tabs."""
+    """The cells of a table row, written with bars or tabs, or as a record."""
+    if "|" not in row and "\t" not in row:
+        return tuple(part.strip() for part in row.split("; "))
     inner = row.strip().removeprefix("|").removesuffix("|")
     parts = re.split(r"\t+", inner) if "|" not in inner else inner.split("|")
     return tuple(part.strip() for part in parts)
@@ -114,6 +120,8 @@ def _kind(line: str) -> Kind:
     if not stripped or _HASHES.match(line) or not any(c.isalnum() for c in stripped):
         return "heading"
     if stripped[0] == "|" or "\t" in stripped or stripped.count(" | ") >= 2:
+        return "row"
+    if _PATH.match(stripped) or _RECORD.match(stripped):
         return "row"
     return "item" if _BULLET.match(line) else "sentence"
 

@@ -45,6 +45,11 @@ def numbers(text: str) -> frozenset[str]:
     return frozenset(found | {str(_NUMERALS[word]) for word in spelled})
 
 
+def years(text: str) -> frozenset[str]:
+    """The numbers that are years of the last century or this one."""
+    return frozenset(each for each in numbers(text) if re.fullmatch(r"(?:19|20)\d\d", each))
+
+
 def identifiers(text: str) -> frozenset[str]:
     """Error codes, model names, versions: words with letters and digits, and `2.3.1`. Folded."""
     coded = {fold(w.text) for w in words(text) if w.mixed and not _measure(w.text)}

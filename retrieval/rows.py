@@ -1,0 +1,69 @@
+"""Rows: a line of a table, a record or a JSON document, told so that it reads by itself."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from retrieval.text.sentences import cells
+
+_PATH = re.compile(r"(?P<thing>\w[\w-]*(?:\[\d+\]|\.[\w-]+)*)(?:\.(?P<key>[\w-]+))?: (?P<value>.+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A row in words."""
+
+    text: str
+    context: str
+    """The column titles, or the key: words that belong to it without being said."""
+
+
+class Rows:
+    """Reads the rows of one table after the other and remembers what the first one says.
+
+    The first row of a table has the titles; the first value of a thing in a JSON document names
+    the thing.
+    """
+
+    def __init__(self) -> None:
+        self._titles: tuple[str, ...] = ()
+        self._subjects: dict[str, str] = {}
+
+    def end(self) -> None:
+        """Something else than a row came: the next row begins another table."""
+        self._titles = ()
+
+    def tell(self, row: str) -> Told | None:
+        """The row in words, or None when it says nothing by itself."""
+        if not any(character.isalnum() for character in row):
+            return None
+        if "|" in row or "\t" in row:
+            return self._under_titles(cells(row))
+        path = _PATH.fullmatch(" ".join(row.split()))
+        if path and path["key"]:
+            return self._value(path["thing"], path["key"], path["value"])
+        return Told(" ".join(row.split()), "")
+
+    def _under_titles(self, values: tuple[str, ...]) -> Told | None:
+        """`Strap; price: 12 €`: every cell but the first under its title."""
+        titles = self._titles = self._titles or values
+        if values == titles:
+            return None
+        if len(titles) != len(values):
+            titles = ("",) * len(values)
+        told = [
+            f"{title}: {value}" if title and place else value
+            for place, (title, value) in enumerate(zip(titles, values, strict=True))
+            if value
+        ]
+        return Told("; ".join(told), " ".join(titles)) if len(told) > 1 else None
+
+    def _value(self, thing: str, key: str, value: str) -> Told | None:
+        """`Port Averin, telephone: 0990 555 0120`; a value that is a sentence stays as it is."""
+        subject = self._subjects.setdefault(thing, value)
+        if value == subject:
+            return None
+        if value.endswith((".", "!", "?")):
+            return Told(value, f"{subject} {key}")
+        return Told(f"{subject}, {key}: {value}", key)
