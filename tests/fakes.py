@@ -75,7 +75,8 @@ class Shelf:
             return []
         cosines = np.array([entry.vector for entry in seen]) @ query.vector
         lexical = _bm25(query.text, [entry.chunk.text for entry in seen])
-            scores = side.get(query.mode, cosines + lexical / (1 + lexical.max()))
+        both = cosines + lexical / (1 + lexical.max())
+        scores = {"dense": cosines, "sparse": lexical, "hybrid": both}[query.mode]
         order = sorted(range(len(seen)), key=lambda i: (-scores[i], seen[i].id))[:limit]
         return [
             Hit(Passage(seen[i].document, seen[i].chunk), float(scores[i]), float(cosines[i]))
