@@ -107,7 +107,7 @@ def _source(request: Message, answers: BinaryIO) -> Source:
 
 
 def _reporter(answers: BinaryIO) -> Callable[[int, int], None]:
-    last = time.monotonic()
+    last = -_REPORT_EVERY_S  # the first goes at once: it tells how many there will be
 
     def report(done: int, total: int) -> None:
         nonlocal last

@@ -10,7 +10,7 @@ from infra.parsers.manuscript import Manuscript
 from infra.parsers.office import recover_pdf
 from infra.parsers.pdf_headings import Headings, OutlineEntry
 from infra.parsers.pdf_layout import Vocabulary, is_running_head, passages, running_heads
-from infra.parsers.pdf_lines import PageLines, read_page
+from infra.parsers.pdf_lines import Line, PageLines, read_page
 from infra.parsers.source import Source
 from ingestion.parse import Encrypted, NothingToRead, Parsed, ReadingTooBig, Unreadable
 
@@ -46,19 +46,27 @@ def _read(document: Any, source: Source) -> Parsed:
         raise ReadingTooBig(
             f"The PDF has {len(document):,} pages; {source.bounds.pages:,} are allowed."
         )
-    sheet = Manuscript(source.bounds)
     pages = _pages(document, source)
-    lines = [page.lines for page in pages]
-    heads = running_heads(lines)
-    headings = Headings(lines, _outline(document))
-    bodies = [
-        [
-            line
-            for line in page
-            if headings.outlined(line.text, number) or not is_running_head(line, heads)
-        ]
-        for number, page in enumerate(lines)
-    ]
+    headings = Headings([page.lines for page in pages], _outline(document))
+    heads = running_heads([page.lines for page in pages])
+    sheet = Manuscript(source.bounds)
+    _write(sheet, _bodies(pages, headings, heads), headings)
+    _warn(sheet, pages, heads)
+    return sheet.finished(_title(document))
+
+
+def _bodies(
+    pages: Sequence[PageLines], headings: Headings, heads: dict[str, int]
+) -> list[list[Line]]:
+    """The lines without running heads. A chapter's name on its first page is none."""
+
+    def stays(line: Line, page: int) -> bool:
+        return not is_running_head(line, heads) or headings.outlined(line.text, page) > 0
+
+    return [[line for line in page.lines if stays(line, at)] for at, page in enumerate(pages)]
+
+
+def _write(sheet: Manuscript, bodies: Sequence[Sequence[Line]], headings: Headings) -> None:
     words = Vocabulary(bodies)
     titled = False
     for number, body in enumerate(bodies):
@@ -73,8 +81,6 @@ def _read(document: Any, source: Source) -> Parsed:
                 sheet.item(passage.text)
             else:
                 sheet.paragraph(passage.text)
-    _warn(sheet, pages, heads)
-    return sheet.finished(_title(document))
 
 
 def _pages(document: Any, source: Source) -> list[PageLines]:
