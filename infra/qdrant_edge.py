@@ -61,7 +61,8 @@ class EdgeFailure(ApiException):
 async def open_edge(folder: Path, idle_s: float = 60.0) -> AsyncIterator[EdgeQdrant]:
     """Holds the folder alone until closed. Raises `EdgeFailure` when another process holds it.
 
-    Space of deleted chunks is reclaimed at the start, and after `idle_s` seconds without a call.
+    Space of deleted chunks is reclaimed at the start, and after `idle_s` seconds in which
+    nothing was searched or written; health checks do not count.
     """
     with _held(folder):
         client = EdgeQdrant(folder)
@@ -84,7 +85,7 @@ class EdgeQdrant:
         self._folder = folder
         self._shards: dict[str, engine.EdgeShard] = {}
         self._untidy: set[str] = set()
-        self._last_call = time.monotonic()
+        self._last_use = time.monotonic()
 
     async def info(self) -> models.VersionInfo:
         return models.VersionInfo(title="Qdrant Edge", version=version("qdrant-edge-py"))
@@ -174,6 +175,7 @@ class EdgeQdrant:
             with_payload=with_payload,
             with_vector=with_vectors,
         )
+        self._last_use = time.monotonic()
         with _engine_errors():
             found = self._shard(collection_name).query(request)
         return QueryResponse(
@@ -249,14 +251,13 @@ class EdgeQdrant:
         """Runs until cancelled."""
         while True:
             await asyncio.sleep(idle_s)
-            if self._untidy and time.monotonic() - self._last_call >= idle_s:
+            if self._untidy and time.monotonic() - self._last_use >= idle_s:
                 try:
                     self.vacuum()
                 except EdgeFailure:
                     logger.exception("reclaiming the space of deleted chunks failed")
 
     def _shard(self, name: str) -> engine.EdgeShard:
-        self._last_call = time.monotonic()
         if name not in self._shards:
             self._shards[name] = engine.EdgeShard.load(str(self._folder / name))
         return self._shards[name]
@@ -264,6 +265,7 @@ class EdgeQdrant:
     def _update(
         self, name: str, operation: engine.UpdateOperation, wait: bool
     ) -> models.UpdateResult:
+        self._last_use = time.monotonic()
         with _engine_errors():
             shard = self._shard(name)
             shard.update(operation)

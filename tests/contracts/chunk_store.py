@@ -327,7 +327,7 @@ class ChunkStoreContract:
             assert [hit.passage.document for hit in hits] == expected[:limit]
 
     async def test_a_passage_comes_back_as_it_was_written(self, store: ChunkStore) -> None:
-        about = {"on": True, "off": False, "pi": 3.14, "n": 7, "tags": ("a", "b"), "a.b": "50%25"}
+        about: Metadata = {"on": True, "off": False, "n": 7, "tags": ("a", "b"), ODD: "50%25"}
         chunk = Chunk("Grüner Tee 🍵", 120, 132, 3, ("Tea", "Kinds"), page=2, language="de")
         written = Entry(document(groups=("people",), metadata=about), chunk, "sha", toward(1))
         await store.put([written])

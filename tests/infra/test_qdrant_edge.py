@@ -62,39 +62,38 @@ class TestEmbedded(ChunkStoreContract):
             yield open_in(folder)
 
 
-async def test_nothing_written_is_lost_when_the_writer_is_killed(tmp_path: Path) -> None:
-    with writer(tmp_path) as process:
-        assert process.stdout is not None
-        for _ in range(20):
-            last = int(process.stdout.readline())
-        process.send_signal(signal.SIGKILL)
-        said = [int(line) for line in process.stdout if line.endswith("\n")]
-    written = max([last, *said]) + 1
+async def test_nothing_written_is_lost_when_the_writer_is_killed() -> None:
+    with folder_in_memory() as folder:
+        with writer(folder) as process:
+            assert process.stdout is not None
+            last = [int(process.stdout.readline()) for _ in range(20)][-1]
+            process.send_signal(signal.SIGKILL)
+            said = [int(line) for line in process.stdout if line.endswith("\n")]
+        written = max([last, *said]) + 1
 
-    async with open_in(tmp_path)(IDENTITY) as store:
-        held = await store.count("ann", "tea")
-        (hit,) = await store.search(ANN, question("19", mode="sparse"), 5)
+        async with open_in(folder)(IDENTITY) as store:
+            held = await store.count("ann", "tea")
+            (hit,) = await store.search(ANN, question("19", mode="sparse"), 5)
 
     # The chunk after the last may have been written without a word of it.
     assert held in (written, written + 1)
     assert hit.passage.chunk.ordinal == 19
 
 
-async def test_a_folder_that_another_process_holds_is_refused_naming_that_process(
-    tmp_path: Path,
-) -> None:
-    with writer(tmp_path) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
+async def test_a_folder_that_another_process_holds_is_refused_naming_that_process() -> None:
+    with folder_in_memory() as folder:
+        with writer(folder) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
 
-        with pytest.raises(IndexUnavailable, match=rf"pid {process.pid}.*{tmp_path}"):
-            async with open_in(tmp_path)(IDENTITY):
-                pass
+            with pytest.raises(IndexUnavailable, match=rf"pid {process.pid}.*{folder}"):
+                async with open_in(folder)(IDENTITY):
+                    pass
 
-        process.kill()
+            process.kill()
 
-    async with open_in(tmp_path)(IDENTITY) as store:
-        assert await store.count("ann", "tea") > 0
+        async with open_in(folder)(IDENTITY) as store:
+            assert await store.count("ann", "tea") > 0
 
 
 async def test_a_folder_that_cannot_be_made_is_unavailable(tmp_path: Path) -> None:
@@ -113,7 +112,7 @@ async def test_a_collection_whose_making_was_interrupted_is_made_anew(tmp_path: 
         assert await store.count("ann", "tea") == 1
 
 
-async def test_deleted_chunks_are_dropped_when_nobody_has_asked_for_a_while(
+async def test_deleted_chunks_are_dropped_when_nothing_but_health_checks_happens(
     tmp_path: Path,
 ) -> None:
     async with open_edge(tmp_path, idle_s=0.05) as client:
@@ -122,7 +121,9 @@ async def test_deleted_chunks_are_dropped_when_nobody_has_asked_for_a_while(
         before = size_of(tmp_path / "tea" / "segments")
         await client.delete("tea", models.FilterSelector(filter=models.Filter()))
 
-        await asyncio.sleep(0.3)
+        for _health_check in range(30):
+            await client.get_collection("tea")
+            await asyncio.sleep(0.01)
 
         assert size_of(tmp_path / "tea" / "segments") < before / 2
 
