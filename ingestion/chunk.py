@@ -51,9 +51,11 @@ class Sentences(Protocol):
 class Chunking:
     """How documents are cut. Part of an index's identity: another one means another index."""
 
-    budget_tokens: int = 252
+    budget_tokens: int = 200
     """A chunk and the headings embedded with it have at most this many tokens, the model's own
-    special tokens aside."""
+    special tokens aside. Measured with all-MiniLM-L6-v2 on the articles of SQuAD, 2,000 questions:
+    MRR@10 is 0.736 with 200, 0.722 with 252, 0.730 with 160, and 0.727 when chunks of 200 overlap
+    by 40; so they do not overlap."""
     min_tokens: int = 48
     """A smaller chunk is put together with a neighbour where both fit into the budget."""
 
@@ -76,7 +78,7 @@ class Chunking:
 
     @property
     def identity(self) -> str:
-        """What an index remembers, such as `structure-1/252/48`: the method, budget and minimum."""
+        """What an index remembers, such as `structure-1/200/48`: the method, budget and minimum."""
         return f"structure-1/{self.budget_tokens}/{self.min_tokens}"
 
 
@@ -112,8 +114,9 @@ def embedded_text(title: str, chunk: Chunk) -> str:
     A heading with which the text itself begins is not said twice. `title` is `Parsed.title`.
     """
     above = _context(title, chunk.section)
-    opening = " ".join(chunk.text[: 2 * CONTEXT_BYTES].split()).lstrip("# ")
-    said = next((i for i in range(len(above)) if opening.startswith(" ".join(above[i:]))), None)
+    opening = " ".join(chunk.text[: 2 * CONTEXT_BYTES].split()).lstrip("# ") + " "
+    depths = range(len(above))
+    said = next((i for i in depths if opening.startswith(" ".join(above[i:]) + " ")), None)
     return "\n".join(filter(None, [BELOW.join(above[:said]), chunk.text]))
 
 
@@ -171,9 +174,12 @@ def _heading(parsed: Parsed, block: Block) -> str:
 
 
 def _trimmed(text: str, piece: _Piece) -> _Piece | None:
-    stretch = text[piece.start : piece.end]
-    start = piece.start + len(stretch) - len(stretch.lstrip())
-    end = piece.start + len(stretch.rstrip())
+    """Without the space around it. Looks at places only: a copy at each cut would be quadratic."""
+    start, end = piece.start, piece.end
+    while start < end and text[start].isspace():
+        start += 1
+    while start < end and text[end - 1].isspace():
+        end -= 1
     return _Piece(start, end, piece.path) if start < end else None
 
 

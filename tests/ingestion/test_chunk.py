@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -186,12 +187,23 @@ def test_a_sentence_over_the_budget_is_cut_between_words() -> None:
     )
 
 
+def test_a_large_document_without_structure_is_cut_in_time_that_grows_with_its_length() -> None:
+    words = Parsed("unstructured words " * 50_000, (), "")
+
+    started = time.process_time()
+    chunks = cut(words)
+
+    assert len(chunks) > 500
+    assert time.process_time() - started < 5
+
+
 def test_the_model_sees_title_and_headings_once() -> None:
     body = Chunk("28 days a year.", 0, 15, 0, section=("Leave", "Annual leave"))
     opening = Chunk("Annual leave\n28 days a year.", 0, 28, 0, section=("Leave", "Annual leave"))
 
     assert embedded_text("Handbook", body) == "Handbook > Leave > Annual leave\n28 days a year."
     assert embedded_text("Leave", opening) == "Leave\nAnnual leave\n28 days a year."
+    assert embedded_text("28", Chunk("28. days", 0, 8, 0)) == "28\n28. days"
     assert embedded_text("", Chunk("28 days.", 0, 8, 0)) == "28 days."
 
 
@@ -206,7 +218,7 @@ def test_a_fingerprint_is_the_sha256_of_the_text() -> None:
     assert fingerprint("tea") != fingerprint("Tea")
 
 
-@pytest.mark.parametrize("wrong", [{"budget_tokens": 100}, {"min_tokens": 127}, {"min_tokens": -1}])
+@pytest.mark.parametrize("wrong", [{"budget_tokens": 100}, {"min_tokens": 101}, {"min_tokens": -1}])
 def test_a_chunking_that_cannot_work_is_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="it must be"):
         Chunking(**wrong)
@@ -214,8 +226,8 @@ def test_a_chunking_that_cannot_work_is_refused(wrong: dict[str, int]) -> None:
 
 def test_a_chunking_fits_the_models_window_and_names_itself() -> None:
     assert Chunking.within(8192) == Chunking()
-    assert Chunking.within(200).budget_tokens == 198
-    assert Chunking.within(200).identity == "structure-1/198/48"
+    assert Chunking.within(192).budget_tokens == 190
+    assert Chunking.within(192).identity == "structure-1/190/48"
 
 
 def test_tokens_of_a_long_text_stand_where_they_stood_in_the_whole() -> None:
