@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import orjson
 
+from app.logs import set_up_logs
 from app.settings import Settings, read_settings
 
 Tell = Callable[[str], None]
@@ -105,6 +106,8 @@ async def _own(settings: Settings, tell: Tell) -> AsyncIterator[Service]:
     from app.api import create_app
 
     failures: list[BaseException] = []
+    settings.data.mkdir(parents=True, exist_ok=True)
+    set_up_logs(settings.log_level, settings.data / "cairn.log")
     local = settings.model_copy(update={"host": "127.0.0.1"})
     config = uvicorn.Config(
         create_app(local, on_failure=failures.append), log_config=None, access_log=False

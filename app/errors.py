@@ -122,7 +122,7 @@ def problem_response(document: Mapping[str, object]) -> Response:
 
 
 def handle_errors(app: FastAPI) -> None:
-    """Every error leaves the service as a problem document."""
+    """Every foreseen error leaves the service as a problem document; `app.requests` has the rest."""
 
     async def known(_: Request, error: Exception) -> Response:
         return problem_response(problem_of(error))
@@ -145,7 +145,6 @@ def handle_errors(app: FastAPI) -> None:
         app.add_exception_handler(kind, known)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
-    app.add_exception_handler(Exception, known)
 
 
 def _fault(error: Mapping[str, object]) -> dict[str, object]:

@@ -7,6 +7,7 @@ import logging
 import sys
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from pathlib import Path
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
@@ -31,9 +32,9 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, default=str, ensure_ascii=False)
 
 
-def set_up_logs(level: str) -> None:
-    """For entry points only."""
-    handler = logging.StreamHandler(sys.stderr)
+def set_up_logs(level: str, file: Path | None = None) -> None:
+    """For entry points only. To standard error, or to the file where a person sits at the terminal."""
+    handler = logging.FileHandler(file, delay=True) if file else logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # arq and httpx log arguments and whole URLs; what they know, our own events say better.

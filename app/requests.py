@@ -13,6 +13,7 @@ import uuid
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.errors import problem_of, problem_response
 from app.logs import request_id
 from app.metrics import Metrics
 
@@ -37,6 +38,8 @@ SECURITY = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+NOTHING_SENT = 499
+"""The status of a request whose client left before an answer began (nginx's number for it)."""
 QUIET = frozenset({"/livez", "/readyz", "/metrics"})
 
 log = logging.getLogger("cairn.http")
@@ -55,7 +58,7 @@ class Requests:
             return
         given = Headers(scope=scope).get("x-request-id", "")
         token = request_id.set(given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex)
-        began, status = time.perf_counter(), 499
+        began, status = time.perf_counter(), NOTHING_SENT
         identity = str(request_id.get())
 
         async def stamped(message: Message) -> None:
@@ -70,6 +73,10 @@ class Requests:
 
         try:
             await self._app(scope, receive, stamped)
+        except Exception as error:  # noqa: BLE001  # the boundary of a request: nobody else catches it
+            document = problem_of(error)
+            if status == NOTHING_SENT:
+                await problem_response(document)(scope, receive, stamped)
         finally:
             self._note(scope, status, time.perf_counter() - began)
             request_id.reset(token)

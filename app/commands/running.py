@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
@@ -24,7 +23,6 @@ FAILED, USAGE, REFUSED = 1, 2, 3
 
 def run(work: Callable[[Service], Awaitable[int]], *, json: bool = False) -> None:
     """Runs the work against a service and exits with its code; failures come out in words."""
-    logging.disable(logging.WARNING)  # a command speaks to a person; the service logs for itself
 
     async def connected() -> int:
         with err.status("Connecting") as status:

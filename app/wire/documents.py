@@ -111,9 +111,7 @@ class DocumentOut(VersionOut):
     ) -> DocumentOut:
         newest = VersionOut.of(document.newest)
         return cls(
-            **newest.model_dump(exclude={"timeline", "failure"}),
-            timeline=newest.timeline,
-            failure=newest.failure,
+            **dict(newest),
             id=document.id,
             name=document.name,
             title=document.title,

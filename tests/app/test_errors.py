@@ -15,6 +15,8 @@ from fastapi.testclient import TestClient
 import ingestion
 import retrieval
 from app.errors import PROBLEMS, handle_errors, problem_of
+from app.metrics import Metrics
+from app.requests import Requests
 from ingestion.documents import DocumentMissing
 from retrieval.index import IndexUnavailable
 
@@ -47,6 +49,7 @@ def test_the_walk_finds_errors() -> None:
 def client() -> TestClient:
     app = FastAPI()
     handle_errors(app)
+    app.add_middleware(Requests, metrics=Metrics())
 
     @app.get("/away")
     async def away() -> None:
@@ -60,7 +63,7 @@ def client() -> TestClient:
     async def number(n: int) -> int:
         return n
 
-    return TestClient(app, raise_server_exceptions=False)
+    return TestClient(app)
 
 
 def test_a_known_error_becomes_its_problem_with_retry_after(client: TestClient) -> None:

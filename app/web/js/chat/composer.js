@@ -30,8 +30,10 @@ export class Composer {
     this.button.replaceChildren(icon(busy ? "stop" : "send"));
   }
 
+  /** Ready for typing; not on a touch screen, where the keyboard would cover the answer. */
   focus() {
-    this.input.focus();
+    if (matchMedia("(pointer: coarse)").matches) this.input.blur();
+    else this.input.focus();
   }
 
   submit(event) {

@@ -5,6 +5,8 @@ import { owner } from "../session.js";
 const PREFIX = "cairn.conversations.";
 const SENT_TURNS = 6;
 /** Earlier turns sent along: a follow-up leans on the last few, and a request stays small. */
+const LONGEST = 20_000;
+/** Characters of an earlier answer that the service takes. */
 const FINISHED = new Set(["done", "stopped", "failed"]);
 
 /** Tells `change` (the list) and `turn` (one turn moved on; `detail` is the turn). */
@@ -17,6 +19,17 @@ class Conversations extends EventTarget {
     for (const turn of this.items.flatMap((conversation) => conversation.turns)) {
       if (!FINISHED.has(turn.state)) turn.state = "stopped";
     }
+    addEventListener("storage", (event) => event.key === PREFIX + owner() && this.merge(event.newValue));
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** Takes over what another tab wrote, so that keeping here does not undo it. */
+  merge(written) {
+    this.items = JSON.parse(written ?? "[]").map((theirs) => {
+      const ours = this.get(theirs.id);
+      if (ours) ours.title = theirs.title;
+      return ours && ours.turns.length >= theirs.turns.length ? ours : theirs;
+    });
     this.dispatchEvent(new Event("change"));
   }
 
@@ -78,7 +91,7 @@ export function historyBefore(conversation, turn) {
     .filter((one) => one.state === "done").slice(-SENT_TURNS);
   return earlier.flatMap((one) => [
     { role: "user", content: one.question },
-    { role: "assistant", content: one.answer.answer },
+    { role: "assistant", content: one.answer.answer.slice(0, LONGEST) },
   ]);
 }
 

@@ -6,10 +6,11 @@ import { fill, h, iconButton } from "../dom.js";
 import { conversations } from "./conversations.js";
 
 const REASONS = [
-  ["wrong_citation", "A citation does not say this"],
-  ["not_supported", "Not in the documents"],
+  ["wrong", "It is wrong"],
+  ["wrong_citation", "A source does not say this"],
   ["incomplete", "Something is missing"],
-  ["outdated", "The document is out of date"],
+  ["not_found", "The documents do say more"],
+  ["unclear", "It is unclear"],
 ];
 
 /** Two thumbs, and a form that opens under the answer. */

@@ -10,6 +10,7 @@ import { trouble } from "../trouble.js";
 import { AnswerText, asPlainText } from "./answertext.js";
 import { feedback } from "./feedback.js";
 
+const EXCERPT = 180;
 const WAITING = { asking: "Searching the documents", writing: "Reading" };
 
 /** `retry(question)` asks again. */
@@ -81,7 +82,7 @@ export class TurnView {
         h("span", { class: "cite still" }, h("span", { class: "visually-hidden" }, "Source "), source.number),
         h("span", { class: "card-text" },
           h("strong", {}, nameOf(source)), h("span", { class: "place" }, placeOf(source) || source.name),
-          h("span", { class: "excerpt" }, source.text.replace(/\s+/g, " ").slice(0, 150)))))));
+          h("span", { class: "excerpt" }, excerptOf(this.cited(source))))))));
   }
 
   cited(source) {
@@ -111,6 +112,11 @@ export class TurnView {
   }
 
   async copy() {
+    // Browsers lend the clipboard to pages on https and on this very machine only.
+    if (!navigator.clipboard) {
+      notify("Not copied: this needs the page to be on https.");
+      return;
+    }
     await navigator.clipboard.writeText(asPlainText(this.turn));
     notify("Copied, with its citations.");
   }
@@ -119,6 +125,13 @@ export class TurnView {
     announce("Asking again.");
     this.retry(this.turn.question);
   }
+}
+
+/** The quote where there is one; else how the passage begins, behind the heading shown above it. */
+function excerptOf({ source, citation }) {
+  const heading = source.section.at(-1) ?? "";
+  const text = source.text.startsWith(heading) ? source.text.slice(heading.length) : source.text;
+  return (citation?.quote ?? text).replace(/\s+/g, " ").trim().slice(0, EXCERPT);
 }
 
 const OUTCOMES = {

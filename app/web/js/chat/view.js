@@ -34,7 +34,7 @@ class ChatView {
   open() {
     conversations.addEventListener("turn", this.onTurn);
     this.show();
-    if (!matchMedia("(pointer: coarse)").matches) this.composer.focus();
+    this.composer.focus();
     scrollTo(0, this.conversation ? document.documentElement.scrollHeight : 0);
   }
 
