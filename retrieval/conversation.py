@@ -17,6 +17,8 @@ SHORT_WORDS = 2
 """A question with fewer content words than this, and no name among them, leans on earlier ones."""
 TOPIC_PHRASES = 2
 
+_ABOUT = "About "
+_ASKS = ": "
 _LEANS = listed(
     """
     it its they them their theirs that those this these there he him his she her hers one ones
@@ -71,7 +73,15 @@ def standalone(question: str, conversation: Sequence[Turn]) -> str:
         return question
     phrases = _topic(asked, question) + _people(question, conversation)
     topic = ", ".join(dict.fromkeys(phrases))
-    return f"About {topic}: {question}" if topic else question
+    return f"{_ABOUT}{topic}{_ASKS}{question}" if topic else question
+
+
+def parted(question: str) -> tuple[str, str]:
+    """What `standalone` put before a question, or nothing, and what was asked."""
+    topic, asks, asked = question.partition(_ASKS)
+    if asks and topic.startswith(_ABOUT):
+        return topic.removeprefix(_ABOUT), asked
+    return "", question
 
 
 def leans(question: str) -> bool:

@@ -147,9 +147,10 @@ def _stands_alone(text: str, line: _Line, after: _Line, width: int) -> bool:
 def _titled(text: str, block: _Line) -> _Line:
     """A short line without an end mark is a heading; so is a lead-in that ends in a colon."""
     written = text[block.start : block.end].strip()
-    one_line = "\n" not in written and len(written.split()) <= HEADING_WORDS
-    ends = _ENDS.search(written)
-    if block.kind == "sentence" and one_line and (ends is None or written.endswith((":", "："))):
+    if block.kind != "sentence" or "\n" in written or len(written.split()) > HEADING_WORDS:
+        return block
+    open_ended = _ENDS.search(written) is None or written.endswith((":", "："))
+    if open_ended and len(list(boundaries(written, 0, len(written)))) == 1:
         return _Line(block.start, block.end, "heading")
     return block
 
