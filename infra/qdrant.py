@@ -18,7 +18,7 @@ from http import HTTPStatus
 from json import JSONDecodeError
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import numpy as np
 from qdrant_client import AsyncQdrantClient, models
@@ -280,8 +280,7 @@ def _open_embedded(
 ) -> AbstractAsyncContextManager[VectorClient]:
     from infra.qdrant_edge import open_edge
 
-    parts = urlsplit(url)
-    return open_edge(Path(unquote(parts.netloc + parts.path)))
+    return open_edge(Path(url.removeprefix("edge://")))  # as it is: a folder may have any name
 
 
 @asynccontextmanager

@@ -96,6 +96,13 @@ async def test_a_folder_that_another_process_holds_is_refused_naming_that_proces
             assert await store.count("ann", "tea") > 0
 
 
+async def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    async with open_in(tmp_path / "my data, 50%25 #1?")(IDENTITY) as store:
+        await store.put([entry(document())])
+
+    assert [folder.name for folder in tmp_path.iterdir()] == ["my data, 50%25 #1?"]
+
+
 async def test_a_folder_that_cannot_be_made_is_unavailable(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
