@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-from arq import ArqRedis, Worker, create_pool, func
+from arq import ArqRedis, Worker, func
 from arq.connections import RedisSettings
+from arq.constants import in_progress_key_prefix, job_key_prefix, retry_key_prefix
 from redis.exceptions import RedisError
 
 from ingestion.leases import Due
@@ -20,8 +22,11 @@ QUEUE = "cairn:ingestion"
 JOB = "ingest"
 JOB_TIMEOUT_S = 6 * 3600
 """Only a last resort: the parser has its own time limit, the lease its own end."""
-EXPIRES_MS = 30 * 24 * 3600 * 1000
+EXPIRES_S = 30 * 24 * 3600
+CONNECT_S = 2.0
 RESTART_S = 1.0
+STUCK_S = 30.0
+"""A word taken this long ago, of a version that is due all the same, was taken by a dead worker."""
 
 log = logging.getLogger("cairn.queue")
 Run = Callable[[Due], Awaitable[object]]
@@ -35,32 +40,49 @@ class ArqQueue:
         self._url = url
 
     async def wake(self, due: Due) -> None:
-        try:
-            await self._redis.enqueue_job(
-                JOB,
-                due.document_id,
-                due.version,
-                due.fence,
-                _job_id=f"{due.document_id}:{due.version}:{due.fence}",
-                _queue_name=QUEUE,
-                _expires=EXPIRES_MS / 1000,
-            )
-        except (RedisError, OSError) as error:
-            raise QueueUnavailable(f"The queue at {self._url} does not answer.") from error
+        job_id = f"{due.document_id}:{due.version}:{due.fence}"
+        with self._translated():
+            if not await self._enqueue(job_id, due) and await self._stuck(job_id):
+                keys = (job_key_prefix, in_progress_key_prefix, retry_key_prefix)
+                await self._redis.delete(*(prefix + job_id for prefix in keys))
+                await self._enqueue(job_id, due)
+
+    async def _enqueue(self, job_id: str, due: Due) -> bool:
+        """False: the very same word waits already, or is being followed."""
+        job = await self._redis.enqueue_job(
+            JOB,
+            due.document_id,
+            due.version,
+            due.fence,
+            _job_id=job_id,
+            _queue_name=QUEUE,
+            _expires=EXPIRES_S,
+        )
+        return bool(job is not None)
+
+    async def _stuck(self, job_id: str) -> bool:
+        """A worker took the word and died before it claimed the version, which had moved the fence."""
+        left_ms = int(await self._redis.pttl(in_progress_key_prefix + job_id))
+        return 0 < left_ms < (JOB_TIMEOUT_S - STUCK_S) * 1000
 
     async def ping(self) -> str:
-        try:
+        with self._translated():
             version = (await self._redis.info("server"))["redis_version"]
             waiting = await self._redis.zcard(QUEUE)
+        return f"Redis {version} at {self._url}, {waiting} waiting"
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
         except (RedisError, OSError) as error:
             raise QueueUnavailable(f"The queue at {self._url} does not answer.") from error
-        return f"Redis {version} at {self._url}, {waiting} waiting"
 
 
 @asynccontextmanager
 async def open_queue(url: str) -> AsyncIterator[ArqQueue]:
     """`redis://`, `rediss://` or `unix://`. Redis may be away now and come back."""
-    redis = await _pool(url)
+    redis = _redis(url)
     try:
         yield ArqQueue(redis, url.rpartition("@")[2])
     finally:
@@ -70,15 +92,24 @@ async def open_queue(url: str) -> AsyncIterator[ArqQueue]:
 async def work(url: str, run: Run, jobs: int) -> None:
     """Takes jobs until cancelled; arq's worker ends when Redis goes away, so it is started again."""
     while True:
+        redis = _redis(url)
         try:
-            worker = _worker(await _pool(url), run, jobs)
-            try:
-                await worker.async_run()
-            finally:
-                await _close(worker)
-        except (RedisError, OSError, QueueUnavailable) as error:
+            await _work(_worker(redis, run, jobs))
+        except (RedisError, OSError) as error:
             log.warning("worker waits for Redis", extra={"reason": type(error).__name__})
+        finally:
+            await redis.aclose(close_connection_pool=True)
         await asyncio.sleep(RESTART_S)
+
+
+async def _work(worker: Worker) -> None:
+    try:
+        await worker.async_run()
+    finally:
+        # Not `Worker.close()`: it stops waiting at the first job that ends with an error, and lets
+        # a job's cancellation pass for our own.
+        worker.handle_sig(signal.SIGUSR1)
+        await asyncio.gather(*worker.tasks.values(), return_exceptions=True)
 
 
 def _worker(redis: ArqRedis, run: Run, jobs: int) -> Worker:
@@ -100,26 +131,22 @@ def _worker(redis: ArqRedis, run: Run, jobs: int) -> Worker:
     )
 
 
-async def _close(worker: Worker) -> None:
-    try:
-        await worker.close()
-    except (RedisError, OSError):
-        pass  # it is the connection that just failed
-
-
-async def _pool(url: str) -> ArqRedis:
+def _redis(url: str) -> ArqRedis:
+    """Connects when it is first used, unlike arq's own `create_pool`."""
     settings = RedisSettings.from_dsn(url)
-    settings.conn_retries = 0
-    settings.retry_on_timeout = True
-    try:
-        return await create_pool(
-            settings,
-            default_queue_name=QUEUE,
-            job_serializer=_serialize,
-            job_deserializer=json.loads,
-        )
-    except (RedisError, OSError) as error:
-        raise QueueUnavailable(f"The queue at {url.rpartition('@')[2]} does not answer.") from error
+    return ArqRedis(
+        host=settings.host,
+        port=settings.port,
+        unix_socket_path=settings.unix_socket_path,
+        db=settings.database,
+        username=settings.username,
+        password=settings.password,
+        ssl=settings.ssl,
+        socket_connect_timeout=CONNECT_S,
+        default_queue_name=QUEUE,
+        job_serializer=_serialize,
+        job_deserializer=json.loads,
+    )
 
 
 def _serialize(job: dict[str, Any]) -> bytes:

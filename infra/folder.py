@@ -1,4 +1,4 @@
-"""Files in a folder of this machine."""
+"""Files in a folder of this machine, and what every store of files does with an upload."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ import hashlib
 import os
 import re
 import tempfile
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import IO
 
 from ingestion.files import HEAD_BYTES, FileMissing, FilesUnavailable, Stored, TooLarge
+
+INCOMING = ".incoming-"
+ABANDONED_S = 24 * 3600.0
+"""An upload that was not written to for so long died with its process."""
 
 
 class FolderFiles:
@@ -21,26 +27,16 @@ class FolderFiles:
         self._root = root
 
     async def put(self, tenant: str, data: AsyncIterator[bytes], limit_bytes: int) -> Stored:
-        folder = self._root / _safe(tenant)
+        folder = self._root / namespace(tenant)
         with _translated(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            handle, path = tempfile.mkstemp(dir=folder, prefix=".incoming-")
+            handle, path = tempfile.mkstemp(dir=folder, prefix=INCOMING)
         try:
             with _translated(folder), os.fdopen(handle, "wb") as file:
-                digest, size, head = hashlib.sha256(), 0, b""
-                async for piece in data:
-                    size += len(piece)
-                    if size > limit_bytes:
-                        raise TooLarge(f"It is larger than {limit_bytes / 1e6:,.0f} MB.")
-                    head += piece[: HEAD_BYTES - len(head)]
-                    digest.update(piece)
-                    await asyncio.to_thread(file.write, piece)
-                file.flush()
+                stored = await spool(data, file, limit_bytes)
                 await asyncio.to_thread(os.fsync, file.fileno())
-                place = self._place(tenant, digest.hexdigest())
-                place.parent.mkdir(parents=True, exist_ok=True)
-                os.replace(path, place)
-            return Stored(digest.hexdigest(), size, head)
+                await asyncio.to_thread(_rename, Path(path), self._place(tenant, stored.sha256))
+            return stored
         finally:
             Path(path).unlink(missing_ok=True)
 
@@ -72,15 +68,56 @@ class FolderFiles:
         return f"{self._root} ({room.f_bavail * room.f_frsize / 1e9:,.0f} GB free)"
 
     def _place(self, tenant: str, sha256: str) -> Path:
-        if not re.fullmatch(r"[0-9a-f]{64}", sha256):
-            raise FileMissing(f"{sha256!r} is not the address of a stored file.")
-        return self._root / _safe(tenant) / sha256[:2] / sha256
+        return self._root / address(tenant, sha256)
 
 
-def _safe(tenant: str) -> str:
+@asynccontextmanager
+async def open_folder(root: Path) -> AsyncIterator[FolderFiles]:
+    """Removes what uploads left behind that died with their process. Raises `FilesUnavailable`."""
+    with _translated(root):
+        for path in root.glob(f"*/{INCOMING}*"):
+            if path.stat().st_mtime < time.time() - ABANDONED_S:
+                path.unlink(missing_ok=True)
+    yield FolderFiles(root)
+
+
+async def spool(data: AsyncIterator[bytes], file: IO[bytes], limit_bytes: int) -> Stored:
+    """Writes what streams in and hashes it on the way. Raises `TooLarge`."""
+    digest, size, head = hashlib.sha256(), 0, b""
+    async for piece in data:
+        size += len(piece)
+        if size > limit_bytes:
+            raise TooLarge(f"It is larger than {limit_bytes / 1e6:,.0f} MB.")
+        head += piece[: HEAD_BYTES - len(head)]
+        digest.update(piece)
+        await asyncio.to_thread(file.write, piece)
+    await asyncio.to_thread(file.flush)
+    return Stored(digest.hexdigest(), size, head)
+
+
+def address(tenant: str, sha256: str) -> str:
+    """`tenant/ab/abcdef…`. Raises `FileMissing` for what cannot be a file's hash."""
+    if not re.fullmatch(r"[0-9a-f]{64}", sha256):
+        raise FileMissing(f"{sha256!r} is not the address of a stored file.")
+    return f"{namespace(tenant)}/{sha256[:2]}/{sha256}"
+
+
+def namespace(tenant: str) -> str:
+    """The folder of a tenant. Raises `ValueError` for a name that could lead out of it."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", tenant):
         raise ValueError(f"{tenant!r} cannot name a tenant's folder")
     return tenant
+
+
+def _rename(path: Path, place: Path) -> None:
+    """Into place, and the name to the disk too: the records will rely on it."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(path, place)
+    folder = os.open(place.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 @contextmanager

@@ -41,13 +41,15 @@ async def open_redis_child(folder: Path) -> AsyncIterator[str]:
     folder.mkdir(parents=True, exist_ok=True)
     with _lock(folder / "lock"), _socket(folder) as socket:
         child = _Child(folder, socket)
-        await child.start()
-        watch = asyncio.create_task(child.watch())
         try:
-            yield f"unix://{socket}"
+            await child.start()
+            watch = asyncio.create_task(child.watch())
+            try:
+                yield f"unix://{socket}"
+            finally:
+                watch.cancel()
+                await asyncio.gather(watch, return_exceptions=True)
         finally:
-            watch.cancel()
-            await asyncio.gather(watch, return_exceptions=True)
             await asyncio.to_thread(child.stop)
 
 
@@ -72,24 +74,25 @@ class _Child:
             stderr=subprocess.DEVNULL,
             preexec_fn=_die_with_parent(),
         )
-        await self._answers()
+        await self._answers(self._process)
 
-    async def _answers(self) -> None:
+    async def _answers(self, process: subprocess.Popen[bytes]) -> None:
         client = Redis(unix_socket_path=str(self._socket))
         try:
             async with asyncio.timeout(START_S):
-                while True:
+                while process.poll() is None:
                     try:
                         await client.ping()
                         return
                     except (RedisError, OSError):
                         await asyncio.sleep(0.01)
-        except TimeoutError as error:
-            raise QueueUnavailable(
-                f"redis-server did not start; {self._folder / 'redis.log'} says why."
-            ) from error
+        except TimeoutError:
+            pass
         finally:
             await client.aclose()
+        raise QueueUnavailable(
+            f"redis-server did not start; {self._folder / 'redis.log'} says why."
+        )
 
     async def watch(self) -> None:
         while True:
@@ -98,7 +101,7 @@ class _Child:
                 log.warning("redis-server ended; starting it again")
                 try:
                     await self.start()
-                except QueueUnavailable as error:
+                except (QueueUnavailable, OSError) as error:
                     log.error("redis-server does not start", extra={"reason": str(error)})
 
     def stop(self) -> None:
@@ -153,14 +156,16 @@ class _lock:
 
 
 class _socket:
-    """A path short enough for a socket."""
+    """A path that a socket and its URL can have."""
 
     def __init__(self, folder: Path) -> None:
         self._wanted = folder.absolute() / "redis.sock"
 
     def __enter__(self) -> Path:
         self._elsewhere: tempfile.TemporaryDirectory[str] | None = None
-        if len(os.fsencode(self._wanted)) <= SOCKET_PATH_LIMIT:
+        # The path goes into a URL, where these two have a meaning and cannot be quoted.
+        plain = not {"?", "#"} & set(str(self._wanted))
+        if plain and len(os.fsencode(self._wanted)) <= SOCKET_PATH_LIMIT:
             return self._wanted
         self._elsewhere = tempfile.TemporaryDirectory(prefix="cairn-")
         return Path(self._elsewhere.name) / "redis.sock"

@@ -1,4 +1,4 @@
-"""The record of a document: its versions, the moves its status may make, and what a store of records must do."""
+"""The record of a document: its versions, the moves its status may make, what a store must do."""
 
 from __future__ import annotations
 
@@ -31,6 +31,10 @@ MOVES: Mapping[Status, frozenset[Status]] = {
 
 class DocumentMissing(Exception):
     """No such document, or none that this scope may see: the two look the same from outside."""
+
+
+class NameTaken(Exception):
+    """The name belongs to a document that this scope may not see, so it may not replace it."""
 
 
 class NotRetryable(Exception):
@@ -157,8 +161,11 @@ class Page:
 class DocumentRecords(Protocol):
     """The truth about documents. Raises `RecordsUnavailable` and nothing of the database's own."""
 
-    async def accept(self, tenant: str, upload: Upload) -> Accepted:
-        """One transaction: a new version, waiting; older waiting ones are superseded."""
+    async def accept(self, scope: Scope, upload: Upload) -> Accepted:
+        """One transaction: a new version, waiting; older waiting ones are superseded.
+
+        Raises `NameTaken`.
+        """
         ...
 
     async def get(self, scope: Scope, document_id: str) -> Document:

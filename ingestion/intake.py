@@ -70,7 +70,7 @@ class Intake:
     ) -> Accepted:
         """Stores the bytes, tells what they are, and writes the version down as waiting.
 
-        Raises `BadName`, `BadGroups`, `TooLarge`, `NothingToRead` for an empty file,
+        Raises `BadName`, `BadGroups`, `NameTaken`, `TooLarge`, `NothingToRead` for an empty file,
         `UnsupportedType`, `FilesUnavailable`, `RecordsUnavailable`.
         """
         check_name(name)
@@ -85,7 +85,7 @@ class Intake:
             groups=labels.groups,
             metadata=labels.metadata,
         )
-        accepted = await self._records.accept(scope.tenant, upload)
+        accepted = await self._records.accept(scope, upload)
         self._sweep.hurry()
         return accepted
 
@@ -108,8 +108,9 @@ class Intake:
     async def delete(self, scope: Scope, document_id: str) -> Receipt:
         """The records first: from that moment no question reaches it. Raises `DocumentMissing`."""
         removed = await self._records.delete(scope, document_id)
-        chunks = await self._index.remove(scope.tenant, document_id)
+        # The files before the points, which the sweep finds should the index be away.
         files = [await self._files.remove(scope.tenant, key) for key in sorted(removed.files)]
+        chunks = await self._index.remove(scope.tenant, document_id)
         return Receipt(
             document=removed.document,
             deleted_at=time.time(),

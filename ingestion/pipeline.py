@@ -88,14 +88,21 @@ class Pipeline:
 
     async def run(self, due: Due) -> Outcome:
         """Claims the version and works on it under a heartbeat; fails the document, never the caller."""
-        claim = await self._tools.leases.claim(due, self._owner, time.time())
+        try:
+            claim = await self._tools.leases.claim(due, self._owner, time.time())
+        except RecordsUnavailable:
+            return "nothing"  # it is still due, and told again
         if claim is None:
             return "nothing"
         work = asyncio.create_task(self._settle(claim))
         pulse = asyncio.create_task(beat(self._tools.leases, claim))
         try:
             await asyncio.wait({work, pulse}, return_when=asyncio.FIRST_COMPLETED)
-            return work.result() if work.done() else "lost"
+            if work.done():
+                return work.result()
+            await _stop(work)
+            await self._clean_up_after_loss(claim)
+            return "lost"
         except asyncio.CancelledError:
             await _stop(work)
             await self._hand_back(claim)
@@ -104,31 +111,42 @@ class Pipeline:
             await _stop(work, pulse)
 
     async def _settle(self, claim: Claim) -> Outcome:
-        """Does the work and writes down how it ended."""
-        leases = self._tools.leases
+        """Makes one attempt; a lease that was lost under it leaves no trace."""
         try:
-            try:
-                await self._ingest(claim)
-                return "published"
-            except Unreadable as error:
-                kind = next(kind for type_, kind in FINAL if isinstance(error, type_))
-                await leases.fail(claim, Failure(kind, str(error)), time.time())
-                return "failed"
-            except tuple(type_ for type_, *_ in TRANSIENT) as error:
-                return await self._again(claim, _transient(error))
-            except (LeaseLost, RecordsUnavailable):
-                raise
-            except Exception as error:
-                # The boundary of a document's work: one that we did not foresee must not stop the
-                # others, and must not be retried for ever.
-                log.exception("ingestion error", extra={"document_id": claim.document.id})
-                words = f"An error inside Cairn ({type(error).__name__}); its log says more."
-                return await self._again(claim, Failure("internal", words))
+            return await self._attempt(claim)
         except LeaseLost:
             await self._clean_up_after_loss(claim)
             return "lost"
         except RecordsUnavailable:
             return "lost"  # the lease runs out, and whoever sweeps next finds the version waiting
+
+    async def _attempt(self, claim: Claim) -> Outcome:
+        """Does the work and writes down how it ended."""
+        if claim.document.newest.attempts > MAX_ATTEMPTS:
+            return await self._bury(claim)
+        try:
+            await self._ingest(claim)
+            return "published"
+        except Unreadable as error:
+            kind = next(kind for type_, kind in FINAL if isinstance(error, type_))
+            await self._tools.leases.fail(claim, Failure(kind, str(error)), time.time())
+            return "failed"
+        except tuple(type_ for type_, *_ in TRANSIENT) as error:
+            return await self._again(claim, _transient(error))
+        except (LeaseLost, RecordsUnavailable):
+            raise
+        except Exception as error:
+            # The boundary of a document's work: one that we did not foresee must not stop the
+            # others, and must not be retried for ever.
+            log.exception("ingestion error", extra={"document_id": claim.document.id})
+            words = f"An error inside Cairn ({type(error).__name__}); its log says more."
+            return await self._again(claim, Failure("internal", words))
+
+    async def _bury(self, claim: Claim) -> Outcome:
+        """Every attempt so far ended with its worker: the next would take this one along."""
+        words = f"Given up after {MAX_ATTEMPTS} attempts, the last of which ended with the worker."
+        await self._tools.leases.fail(claim, Failure("worker-died", words), time.time())
+        return "failed"
 
     async def _again(self, claim: Claim, failure: Failure) -> Outcome:
         attempts = claim.document.newest.attempts
@@ -181,7 +199,19 @@ class Pipeline:
             chunks=len(reading.chunks),
             warnings=parsed.warnings,
         )
-        await self._tools.leases.write_down(claim, readout, time.time())
+        try:
+            await self._tools.leases.write_down(claim, readout, time.time())
+        except LeaseLost:
+            await self._forget(claim.document, stored.sha256)
+            raise
+
+    async def _forget(self, document: Document, reading: str) -> None:
+        """The reading of a document that was deleted meanwhile: nobody else would remove it."""
+        records = self._tools.records
+        with suppress(FilesUnavailable, RecordsUnavailable):
+            deleted = all(document.id != wanted for wanted, _ in await records.wanted())
+            if deleted and not await records.uses(document.tenant, reading):
+                await self._tools.files.remove(document.tenant, reading)
 
     async def _write(self, claim: Claim, reading: Reading) -> int:
         """Embeds what is new and writes all; answers how many vectors were reused."""
@@ -191,7 +221,7 @@ class Pipeline:
         await self._advance(claim, "embedding", 0, len(chunks))
         for first in range(0, len(chunks), BATCH):
             batch = chunks[first : first + BATCH]
-            texts = {chunk.ordinal: embedded_text(ref.title, chunk) for chunk in batch}
+            texts = {c.ordinal: embedded_text(reading.parsed.title, c) for c in batch}
             prints = {ordinal: fingerprint(text) for ordinal, text in texts.items()}
             new = {prints[n]: text for n, text in texts.items() if prints[n] not in old}
             vectors = old | await self._embed(new)
@@ -226,7 +256,7 @@ class Pipeline:
         """After publishing; what fails here is left to the sweep."""
         document = claim.document
         with suppress(IndexUnavailable):
-            for version in range(1, claim.version):
+            for version in range(document.live_version or 1, claim.version):
                 await self._tools.index.remove(document.tenant, document.id, version)
 
     async def _clean_up_after_loss(self, claim: Claim) -> None:

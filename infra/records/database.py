@@ -20,10 +20,12 @@ from ingestion.documents import RecordsUnavailable
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 SCHEMES = ("sqlite+aiosqlite", "postgresql+asyncpg")
+MIGRATION_LOCK = 0x636169726E
+"""Any number that no other program locks in this database: `cairn` in ASCII."""
 
 
 class SchemaBehind(Exception):
-    """The database was made by another version of Cairn: migrate it first."""
+    """The database was made by another version of Cairn. The message says what to do."""
 
 
 class Database:
@@ -54,13 +56,16 @@ class Database:
 
 @asynccontextmanager
 async def open_database(url: str, *, migrate: bool) -> AsyncIterator[Database]:
-    """Opens `sqlite+aiosqlite:///file` or `postgresql+asyncpg://…`; migrates it, or checks that it is."""
+    """Opens `sqlite+aiosqlite:///file` or `postgresql+asyncpg://…`; migrates it, or checks that it is.
+
+    Raises `SchemaBehind`, `RecordsUnavailable`, `ValueError` for another scheme.
+    """
     engine = _engine(url)
     try:
-        with _translated():
-            async with engine.begin() as connection:
-                await connection.run_sync(_upgrade if migrate else _check)
-        yield Database(engine)
+        database = Database(engine)
+        async with database.write() if migrate else database.read() as connection:
+            await connection.run_sync(_upgrade if migrate else _check)
+        yield database
     finally:
         await engine.dispose()
 
@@ -90,6 +95,12 @@ def _prepare_sqlite(connection: object, _record: object) -> None:
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+    # SQLite's own folds ASCII only.
+    connection.create_function("lower", 1, _lower, deterministic=True)  # type: ignore[attr-defined]
+
+
+def _lower(text: object) -> object:
+    return text.lower() if isinstance(text, str) else text
 
 
 def _begin_sqlite(connection: Connection) -> None:
@@ -123,20 +134,39 @@ def _first_line(error: BaseException) -> str:
 
 def _config(connection: Connection) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     return config
 
 
 def _upgrade(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        # Of several that start at once, one migrates and the others wait.
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+    _refuse_newer(connection)
     command.upgrade(_config(connection), "head")
 
 
 def _check(connection: Connection) -> None:
-    here = MigrationContext.configure(connection).get_current_revision()
+    here = _refuse_newer(connection)
     head = ScriptDirectory.from_config(_config(connection)).get_current_head()
     if here != head:
         raise SchemaBehind(
             f"The database is at schema {here or 'none'}, this Cairn needs {head}. "
             "Run `cairn migrate` first."
         )
+
+
+def _refuse_newer(connection: Connection) -> str | None:
+    """The schema's revision, if this Cairn knows it."""
+    here = MigrationContext.configure(connection).get_current_revision()
+    known = {
+        script.revision
+        for script in ScriptDirectory.from_config(_config(connection)).walk_revisions()
+    }
+    if here is not None and here not in known:
+        raise SchemaBehind(
+            f"The database is at schema {here}, which this Cairn does not know: a newer one made "
+            "it. Run that one, or restore a backup from before it."
+        )
+    return here

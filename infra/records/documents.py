@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, and_, delete, exists, func, insert, or_, select
@@ -13,13 +13,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from infra.records.database import Database
-from infra.records.rows import cursor_of, document_of, place_of, version_of
+from infra.records.rows import cursor_of, document_of, is_id, place_of, version_of
 from infra.records.tables import document_groups, documents, versions
 from ingestion.documents import (
     PENDING,
     Accepted,
     Document,
     DocumentMissing,
+    NameTaken,
     NotRetryable,
     Page,
     Removed,
@@ -49,28 +50,33 @@ DOCUMENT = (
 class SqlDocuments:
     """`DocumentRecords` over SQLAlchemy, the same for SQLite and Postgres."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
         self._database = database
+        self._clock = clock
 
-    async def accept(self, tenant: str, upload: Upload) -> Accepted:
+    async def accept(self, scope: Scope, upload: Upload) -> Accepted:
         try:
-            return await self._accept(tenant, upload)
+            return await self._accept(scope, upload)
         except IntegrityError:
             # Somebody uploaded under the same name in this very moment; now there is a row to see.
-            return await self._accept(tenant, upload)
+            return await self._accept(scope, upload)
 
-    async def _accept(self, tenant: str, upload: Upload) -> Accepted:
+    async def _accept(self, scope: Scope, upload: Upload) -> Accepted:
         async with self._database.write() as connection:
-            there = await load(connection, _named(tenant, upload.name))
+            there = await load(connection, _named(scope.tenant, upload.name))
+            if there is not None and there.groups and not there.groups & scope.groups:
+                raise NameTaken(
+                    f"{upload.name!r} names a document that you may not see. Choose another name."
+                )
             if there is not None and _same(there, upload):
                 return Accepted(there, work=False)
-            now = time.time()
+            now = self._clock()
             if there is None:
                 document_id, number = uuid.uuid4().hex, 1
                 await connection.execute(
                     insert(documents).values(
                         id=document_id,
-                        tenant=tenant,
+                        tenant=scope.tenant,
                         name=upload.name,
                         newest_version=1,
                         metadata=dict(upload.metadata),
@@ -132,14 +138,17 @@ class SqlDocuments:
 
     async def counts(self, scope: Scope) -> Mapping[str, int]:
         query = _seen_by(
-            select(versions.c.status, func.count()).select_from(documents).join(versions, NEWEST),
+            select(versions.c.status, func.count().label("newest"))
+            .select_from(documents)
+            .join(versions, NEWEST),
             scope,
         ).group_by(versions.c.status)
         async with self._database.read() as connection:
-            return {status: number for status, number in await connection.execute(query)}
+            return {row.status: row.newest for row in await connection.execute(query)}
 
     async def retry(self, scope: Scope, document_id: str) -> Document:
         async with self._database.write() as connection:
+            await hold(connection, documents.c.id == document_id)
             document = await _visible(connection, scope, document_id)
             if document.newest.status != "failed":
                 raise NotRetryable(
@@ -159,13 +168,14 @@ class SqlDocuments:
                     done=0,
                     total=0,
                     timeline=[],
-                    stage_started_at=time.time(),
+                    stage_started_at=self._clock(),
                 )
             )
             return await _visible(connection, scope, document_id)
 
     async def delete(self, scope: Scope, document_id: str) -> Removed:
         async with self._database.write() as connection:
+            await hold(connection, documents.c.id == document_id)
             document = await _visible(connection, scope, document_id)
             rows = (
                 await connection.execute(
@@ -253,17 +263,23 @@ def _fresh(document_id: str, number: int, upload: Upload, now: float) -> dict[st
     }
 
 
+async def hold(connection: AsyncConnection, where: ColumnElement[bool]) -> None:
+    """Locks a document until the transaction ends: before its versions, so nobody waits in a ring."""
+    await connection.execute(select(documents.c.id).where(where).with_for_update())
+
+
 async def load(connection: AsyncConnection, where: ColumnElement[bool]) -> Document | None:
     """One document, held against others' changes until the transaction ends."""
-    row = (
-        await connection.execute(DOCUMENT.where(where).with_for_update(of=documents))
-    ).one_or_none()
+    # Two statements: one that waited for the lock would join the document as it is now with the
+    # versions as they were before, and find nothing (Postgres, read committed).
+    await hold(connection, where)
+    row = (await connection.execute(DOCUMENT.where(where))).one_or_none()
     return (await _documents(connection, [row]))[0] if row is not None else None
 
 
 async def _visible(connection: AsyncConnection, scope: Scope, document_id: str) -> Document:
     query = _seen_by(DOCUMENT, scope).where(documents.c.id == document_id)
-    row = (await connection.execute(query)).one_or_none()
+    row = (await connection.execute(query)).one_or_none() if is_id(document_id) else None
     if row is None:
         raise DocumentMissing(f"There is no document {document_id!r}, or you may not see it.")
     return (await _documents(connection, [row]))[0]

@@ -10,7 +10,7 @@ from sqlalchemy import update as sql_update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from infra.records.database import Database
-from infra.records.documents import load
+from infra.records.documents import hold, load
 from infra.records.tables import documents, versions
 from ingestion.documents import MOVES, PENDING, Failure, Stage, Status
 from ingestion.leases import Claim, Due, LeaseLost, Readout
@@ -51,6 +51,7 @@ class SqlLeases:
 
     async def claim(self, due: Due, owner: str, now: float) -> Claim | None:
         async with self._database.write() as connection:
+            await hold(connection, documents.c.id == due.document_id)
             taken = await connection.execute(
                 sql_update(versions)
                 .where(_is(due.document_id, due.version), _free(now))
@@ -98,6 +99,7 @@ class SqlLeases:
 
     async def publish(self, claim: Claim, reused: int, now: float) -> None:
         async with self._database.write() as connection:
+            await hold(connection, documents.c.id == claim.document.id)
             row = await _held(connection, claim)
             await _set(
                 connection,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -60,6 +61,11 @@ def document_of(row: Row[Any], newest: Version, groups: Iterable[str]) -> Docume
     )
 
 
+def is_id(text: str) -> bool:
+    """Whether it can be a document's id. Postgres fails on some texts that cannot."""
+    return re.fullmatch(r"[0-9a-f]{32}", text) is not None
+
+
 def cursor_of(created_at: float, document_id: str) -> str:
     return base64.urlsafe_b64encode(f"{created_at!r}|{document_id}".encode()).decode()
 
@@ -68,6 +74,8 @@ def place_of(cursor: str) -> tuple[float, str]:
     """Raises `BadCursor`."""
     try:
         created_at, document_id = base64.urlsafe_b64decode(cursor.encode()).decode().split("|")
+        if not is_id(document_id):
+            raise ValueError(document_id)
         return float(created_at), document_id
     except (ValueError, binascii.Error, UnicodeError) as error:
         raise BadCursor(f"{cursor!r} is not a cursor that a listing gave out.") from error
