@@ -220,6 +220,19 @@ async def test_user_session_and_tags_are_on_every_span(tracing: Tracing, path: P
     }
 
 
+async def test_what_a_reader_does_between_two_events_is_in_no_trace(
+    tracing: Tracing, path: Path
+) -> None:
+    embedder = TracedEmbedder(Flat(), tracing.tracer)
+    stream = _answerer(tracing).stream(Scope("acme"), QUESTION, CERTAIN)
+
+    async for _ in stream:
+        await embedder.embed_passages(["something else"])
+
+    names = [each.name for each in (await _only(path)).observations]
+    assert "embed passages" not in names
+
+
 async def test_a_reader_who_leaves_ends_every_step_and_stops_the_model(
     tracing: Tracing, path: Path
 ) -> None:

@@ -258,6 +258,7 @@ async def test_a_stream_leaves_no_context_with_its_reader(tracing: Tracing, path
         stream = TracedGenerator(Spelling(), tracing.tracer).stream(PROMPT, RELEASE)
         await anext(stream)
 
+    await anext(stream)
     await index.search(*ASKED)
     await stream.aclose()
 
