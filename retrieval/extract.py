@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import numpy as np
+
 from retrieval.candidates import Candidate, candidates
+from retrieval.conversation import parted
 from retrieval.generate import GeneratorUnavailable, Usage
-from retrieval.index import Embedder, EmbedderUnavailable
+from retrieval.index import Embedder, EmbedderUnavailable, Vector
 from retrieval.prompt import Prompt
 from retrieval.release import NO_ANSWER, Release
 from retrieval.select import scores, select, shortlist
@@ -46,11 +49,21 @@ class ExtractiveGenerator:
             return []
         best = shortlist(prompt.question, found, EMBEDDED_SENTENCES)
         try:
-            asked = await self._embedder.embed_question(prompt.question)
+            asked = await self._asked(prompt.question)
             vectors = await self._embedder.embed_passages([_embedded(each) for each in best])
         except EmbedderUnavailable as error:
             raise GeneratorUnavailable(str(error)) from error
         return select(best, scores(prompt.question, best, asked, vectors))
+
+    async def _asked(self, question: str) -> Vector:
+        """A follow-up counts twice: with what it leans on, and by itself."""
+        whole = await self._embedder.embed_question(question)
+        topic, alone = parted(question)
+        if not topic:
+            return whole
+        both = whole + await self._embedder.embed_question(alone)
+        unit: Vector = both / max(float(np.linalg.norm(both)), 1e-9)
+        return unit
 
 
 def cited(candidate: Candidate) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from retrieval.index import ChunkIndex, Condition, Embedder, Hit, Passage, Query, Scope
@@ -12,6 +12,7 @@ from retrieval.text.words import content_words, language_of
 
 OVERSAMPLING = 3
 """Hits asked for per source wanted, to make up for stale versions and near-duplicates."""
+LEAST_HITS = 24
 ROUNDS = 3
 """How often a search that came back crowded with stale chunks is widened."""
 SAME = 0.9
@@ -83,10 +84,11 @@ class Searcher:
         return tuple(source for source in sources if _stands(source.passage, versions))
 
     async def _hits(self, scope: Scope, query: Query, wanted: int) -> list[Hit]:
-        limit = wanted * OVERSAMPLING
+        limit = max(wanted * OVERSAMPLING, LEAST_HITS)
         hits: list[Hit] = []
         for _ in range(ROUNDS):
-            found = await self._index.search(scope, query, limit)
+            wide = replace(query, candidates=max(query.candidates, limit))
+            found = await self._index.search(scope, wide, limit)
             versions = await self._versions(scope, [hit.passage for hit in found])
             hits = _distinct(hit for hit in found if _stands(hit.passage, versions))
             if len(hits) >= wanted or len(found) < limit:

@@ -139,8 +139,10 @@ class Chatty:
     forever: bool = False
     spoken: int = 0
     closed: bool = False
+    started: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def stream(self, prompt: Prompt, release: Release) -> AsyncIterator[str | Usage]:
+        self.started.set()
         try:
             while True:
                 for start in range(0, len(self.text), self.piece):

@@ -66,9 +66,9 @@ STOPWORDS: dict[str, frozenset[str]] = {
 GENERIC = listed(
     """
     amount call called consist contain different example get give given happen kind know known
-    list main many mean means much name need number people place show someone sort thing time
-    type use used using want way work art heißen nennen viel viele beispiel nombre genre exemple
-    type ejemplo tipo nombre
+    list main many mean means much name need number people place show someone everyone anyone
+    everybody anybody sort thing time type use used using want way work art heißen nennen viel
+    viele beispiel nombre genre exemple type ejemplo tipo nombre
     """
 )
 """Words that questions are full of and that say little about what would answer them."""
