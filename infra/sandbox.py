@@ -76,7 +76,7 @@ class SandboxedParser:
 
     async def _fit(self, process: _Process | None) -> _Process:
         """The process, or a new one in its place when it died or has read its share."""
-        if process is not None and process.is_fit:
+        if process is not None and await process.is_fit():
             return process
         if process is not None:
             self._processes.discard(process)
@@ -105,20 +105,29 @@ class _Process:
         self._child = child
         self._limits = limits
         self._files = 0
-        self._busy = False
+        self._spent = False
+        """It is reading, was stopped, or met a failure that may have left traces in it."""
         self._last_words = asyncio.create_task(_last_words(child))
 
-    @property
-    def is_fit(self) -> bool:
-        alive = self._child.returncode is None and not self._busy
-        return alive and self._files < self._limits.files_per_process
+    async def is_fit(self) -> bool:
+        """Whether it may read another file: asked, since it may have died unnoticed."""
+        if self._spent or self._files >= self._limits.files_per_process:
+            return False
+        self._spent = True  # should this be cancelled, an answer would be left in the pipe
+        try:
+            async with asyncio.timeout(_START_S):
+                self._spent = "ready" not in await self._exchange({"hello": True}, _unheard)
+        except (TimeoutError, Garbled, asyncio.IncompleteReadError, ConnectionError):
+            return False
+        return not self._spent
 
     async def read(self, path: Path, name: str, media_type: str, report: Report) -> Parsed:
         self._files += 1
-        self._busy = True
+        self._spent = True
         try:
             async with asyncio.timeout(self._limits.seconds):
                 answer = await self._exchange(self._request(path, name, media_type), report)
+            outcome = error_of(answer) if "error" in answer else parsed_of(answer)
         except TimeoutError as error:
             await self.kill()
             raise ReadingTooLong(
@@ -129,11 +138,11 @@ class _Process:
         except asyncio.CancelledError:
             self._stop()
             raise
-        self._busy = False
-        if "error" in answer:
+        self._spent = "cause" in answer
+        if isinstance(outcome, Unreadable):
             log.info("file not read: %s (%s)", answer["error"], answer.get("cause", "in words"))
-            raise error_of(answer)
-        return parsed_of(answer)
+            raise outcome
+        return outcome
 
     async def kill(self) -> None:
         self._stop()
@@ -141,13 +150,19 @@ class _Process:
         await self._last_words
 
     async def hello(self) -> None:
-        async with asyncio.timeout(_START_S):
-            greeting = await self._receive()
+        """Raises `RuntimeError` when it does not start: no fault of any file, and worth a retry."""
+        try:
+            async with asyncio.timeout(_START_S):
+                greeting = await self._receive()
+        except (TimeoutError, Garbled, asyncio.IncompleteReadError) as error:
+            await self.kill()
+            words = (await self._last_words).decode("utf-8", "replace")
+            raise RuntimeError(f"the reading process does not start: {words}") from error
         for missing in greeting.get("missing", ()):
             log.warning("the reading process runs without a %s", missing)
 
     def _stop(self) -> None:
-        self._busy = True
+        self._spent = True
         with suppress(ProcessLookupError):
             self._child.kill()
 
@@ -193,6 +208,10 @@ class _Process:
                 "and was stopped."
             )
         return Unreadable("Reading the file crashed the reader. It may be damaged or hostile.")
+
+
+def _unheard(done: int, total: int) -> None:
+    """A report that nobody waits for."""
 
 
 async def _start(limits: Limits) -> _Process:

@@ -62,8 +62,11 @@ def main() -> None:
     missing = confine(int(sys.argv[1]))
     _send(answers, {"ready": True, "missing": missing})
     while (request := receive(sys.stdin.buffer)) is not None:
-        allow_processor_seconds(int(request["seconds"]))
-        _send(answers, _answer(request, answers))
+        if "path" in request:
+            allow_processor_seconds(int(request["seconds"]))
+            _send(answers, _answer(request, answers))
+        else:
+            _send(answers, {"ready": True})
 
 
 def _own_output() -> BinaryIO:
@@ -83,10 +86,9 @@ def _answer(request: Message, answers: BinaryIO) -> Message:
         return parsed_message(read(_source(request, answers)))
     except Unreadable as error:
         return error_message(error)
-    except (MemoryError, RecursionError):
-        return error_message(ReadingTooBig("Reading the file takes more memory than is allowed."))
-    except OSError as error:
-        return error_message(Unreadable(f"The file could not be opened: {error.strerror}."))
+    except MemoryError as error:
+        refusal = ReadingTooBig("Reading the file takes more memory than is allowed.")
+        return {**error_message(refusal), "cause": type(error).__name__}
     # The boundary to parsers of hostile bytes: whatever they raise means that the file defeats
     # them. The uploader gets a sentence, the log of the parent the kind of error.
     except Exception as error:  # noqa: BLE001
@@ -97,8 +99,12 @@ def _answer(request: Message, answers: BinaryIO) -> Message:
 
 
 def _source(request: Message, answers: BinaryIO) -> Source:
+    try:
+        data = Path(request["path"]).read_bytes()
+    except OSError as error:
+        raise Unreadable(f"The file could not be opened: {error.strerror}.") from error
     return Source(
-        data=Path(request["path"]).read_bytes(),
+        data=data,
         name=request["name"],
         media_type=request["media_type"],
         bounds=Bounds(int(request["characters"]), int(request["pages"])),

@@ -171,7 +171,6 @@ async def test_a_process_that_dies_meanwhile_is_replaced(
     await read(sandbox, note)
     (child,) = children() - before
     os.kill(child, signal.SIGKILL)
-    await asyncio.sleep(0.1)
 
     assert (await read(sandbox, note)).text == "Hello there."
 
@@ -205,6 +204,26 @@ async def test_cancelling_kills_the_process_at_once_and_frees_its_place(
 
     assert (await read(sandbox, note)).text == "Hello there."
     assert time.monotonic() - started < 3
+
+
+async def test_cancelling_at_any_moment_never_mixes_up_answers(
+    sandbox: SandboxedParser, tmp_path: Path, note: Path
+) -> None:
+    other = tmp_path / "other.txt"
+    other.write_text("Something else.")
+    for moment in range(12):
+        reading = asyncio.create_task(read(sandbox, other))
+        await asyncio.sleep(moment / 4000)
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+
+        assert (await read(sandbox, note)).text == "Hello there."
+
+
+async def test_a_process_that_cannot_start_says_why(note: Path) -> None:
+    async with open_sandbox(Limits(memory_bytes=1 << 70)) as parser:
+        with pytest.raises(RuntimeError, match="does not start"):
+            await read(parser, note)
 
 
 async def test_files_wait_for_a_free_process(tmp_path: Path, note: Path) -> None:
