@@ -85,6 +85,7 @@ class _PageReading:
         self._text = text
         self._edges = page.get_bbox()
         self._turned = page.get_rotation() != 0
+        self._name = ctypes.create_string_buffer(_NAME_BYTES)
         self.ink = Ink(page)
         self.hidden = 0
 
@@ -169,11 +170,10 @@ class _PageReading:
     def _font(self, index: int) -> tuple[str, bool]:
         """Its name and whether it is bold."""
         flags = ctypes.c_int()
-        buffer = ctypes.create_string_buffer(_NAME_BYTES)
         self._pdfium.FPDFText_GetFontInfo(
-            self._textpage, index, buffer, _NAME_BYTES, ctypes.byref(flags)
+            self._textpage, index, self._name, _NAME_BYTES, ctypes.byref(flags)
         )
-        name = buffer.value.decode("latin-1")
+        name = self._name.value.decode("latin-1")
         return name, bool(flags.value & _FORCE_BOLD or _BOLD_NAME.search(name))
 
     def _is_out_of_sight(self, line: Line, first: int) -> bool:
