@@ -7,6 +7,8 @@ import re
 _TOKEN = re.compile(r"\w+", re.UNICODE)
 _OPENING = "[(\\[\"“„«'‘]"
 _CLOSING = "[\"”»'’)\\]]"
+_MARK = "[.!?…。！？]"
+_PAIRS = {")": "(", "]": "[", "”": "“„", "»": "«", '"': '"', "’": "‘"}
 LONGEST = 400
 """Words: a longer needle is not a quote."""
 
@@ -22,16 +24,18 @@ def locate(needle: str, haystack: str) -> tuple[int, int] | None:
     if not found or len(found) > LONGEST:
         return None
     run = r"[\W_]{0,8}".join(re.escape(word) for word in found)
-    pattern = rf"(?<!\w){_OPENING}?{run}(?!\w)[.!?…。！？]?{_CLOSING}?"
+    pattern = rf"(?<!\w){_OPENING}?{run}(?!\w){_MARK}?{_CLOSING}?{_MARK}?"
     match = re.search(pattern, haystack, re.IGNORECASE)
     return None if match is None else _trimmed(match[0], match.start())
 
 
 def _trimmed(found: str, start: int) -> tuple[int, int]:
     """Without a bracket or quotation mark whose other half lies outside."""
-    for opening, closing in ("()", "[]", "“”", "«»", '""', "„”"):
-        if found.startswith(opening) and closing not in found[1:]:
-            found, start = found[1:], start + 1
-        if found.endswith(closing) and opening not in found[:-1]:
-            found = found[:-1]
+    body = found.rstrip(".!?…。！？")
+    closing = body[-1:]
+    if closing in _PAIRS and not any(opening in body[:-1] for opening in _PAIRS[closing]):
+        found = body[:-1]
+    for closing, openings in _PAIRS.items():
+        if found[:1] in openings and closing not in found[1:]:
+            return start + 1, start + len(found)
     return start, start + len(found)

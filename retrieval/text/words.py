@@ -16,8 +16,8 @@ _SUFFIXES = tuple(
     sorted(
         listed(
             """
-            ingly edly ings ing ies ied ed es s ly ungen ung en er em e n ées ée és aciones
-            ación ciones ción amente mente os as a o
+            ingly edly ings ing ies ied ed es s ly ungen ung en er em e aciones amente mente os
+            as a o
             """
         ),
         key=len,
