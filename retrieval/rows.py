@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from retrieval.text.sentences import cells
 
-_PATH = re.compile(r"(?P<thing>\w[\w-]*(?:\[\d+\]|\.[\w-]+)*)(?:\.(?P<key>[\w-]+))?: (?P<value>.+)")
+_PATH = re.compile(r"(?P<thing>[\w\[\].-]+)\.(?P<key>[\w-]+): (?P<value>.+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Rows:
         if "|" in row or "\t" in row:
             return self._under_titles(cells(row))
         path = _PATH.fullmatch(" ".join(row.split()))
-        if path and path["key"]:
+        if path:
             return self._value(path["thing"], path["key"], path["value"])
         return Told(" ".join(row.split()), "")
 
