@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from typing import Any, Protocol
 
+import httpx
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
+
+from tests.browser.acts import HANDBOOK
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -44,6 +48,7 @@ def chromium() -> str:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser(chromium: str) -> AsyncIterator[Browser]:
+    """One for all tests, which share its event loop: starting one a test takes seconds."""
     expect.set_options(timeout=WAIT_MS)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
@@ -80,6 +85,19 @@ async def page(browser: Browser, service_url: str, said: list[str]) -> AsyncIter
 
         yield open_
     assert said == []
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def handbook(service_url: str) -> str:
+    """A document that answers `QUESTION`, ready; gives its id. The same bytes again are no work."""
+    async with httpx.AsyncClient(base_url=service_url, trust_env=False, timeout=30) as client:
+        put = await client.put("/v1/documents/page-leave.md", content=HANDBOOK.encode())
+        document = put.raise_for_status().json()
+        while document["status"] != "ready":
+            assert document["status"] != "failed", document["failure"]
+            await asyncio.sleep(0.1)
+            document = (await client.get(f"/v1/documents/{document['id']}")).json()
+    return str(document["id"])
 
 
 def _listen(said: list[str]) -> Callable[[ConsoleMessage], None]:

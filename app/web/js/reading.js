@@ -38,7 +38,8 @@ const SHAPES = {
   heading: (page, block) =>
     h(`h${Math.min(Math.max(block.level, 1) + 2, 6)}`, { class: `level-${block.level}` },
       marked(page, behind(page.text, block, /^#{1,6}\s+/))),
-  paragraph: (page, block) => h("p", {}, marked(page, block)),
+  // Where a format has pages, a line's end is where the paper ended, and not what the author meant.
+  paragraph: (page, block) => h("p", { class: page.pageStarts.length ? null : "lined" }, marked(page, block)),
   code: (page, block) => h("pre", { tabindex: "0" }, h("code", {}, marked(page, block))),
   list: (page, block) => h("ul", {}, lines(page.text, block).map((line) =>
     h("li", { class: /^\s*\d/.test(page.text.slice(line.start, line.end)) ? "numbered" : null },

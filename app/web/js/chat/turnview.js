@@ -127,6 +127,12 @@ export class TurnView {
   }
 }
 
+/** Whether it is worth saying what was looked for: a follow-up is searched in other words than its own. */
+function lookedElsewhere({ answer, question, text }) {
+  const words = answer.refusal?.looked_for;
+  return words && words !== question && !text.includes(words);
+}
+
 /** The quote where there is one; else how the passage begins, behind the heading shown above it. */
 function excerptOf({ source, citation }) {
   const heading = source.section.at(-1) ?? "";
@@ -136,8 +142,7 @@ function excerptOf({ source, citation }) {
 
 const OUTCOMES = {
   refused: ({ turn }) => [h("p", { class: "refusal-title" }, icon("search"), "Not in the documents"),
-    turn.answer.refusal?.looked_for && turn.answer.refusal.looked_for !== turn.question
-      && h("p", { class: "looked-for" }, `Looked for: ${turn.answer.refusal.looked_for}`)],
+    lookedElsewhere(turn) && h("p", { class: "looked-for" }, `Looked for: ${turn.answer.refusal.looked_for}`)],
   stopped: (view) => h("p", { class: "stopped" }, "Stopped before the end, so nothing here was checked. ",
     h("button", { type: "button", class: "link", on: { click: () => view.again() } }, "Ask again")),
   failed: (view) => trouble(view.turn.problem, () => view.again()),

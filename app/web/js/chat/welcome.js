@@ -7,6 +7,9 @@ import { obstacle } from "../session.js";
 import { trouble } from "../trouble.js";
 
 const EXAMPLES = 4;
+const LOOKED_AT = 12;
+const SHORT = 48;
+/** Characters: longer titles and headings do not make a question one would ask. */
 
 /** `ask(question)` is called when an example is chosen. */
 export function welcome(ask) {
@@ -20,9 +23,9 @@ export function welcome(ask) {
 
 async function show(loaded, examples, ask) {
   try {
-    const { items, counts } = await json("GET", "/v1/documents", { params: { status: "ready", limit: EXAMPLES } });
+    const { items, counts } = await json("GET", "/v1/documents", { params: { status: "ready", limit: LOOKED_AT } });
     fill(loaded, counts.ready ? summary(counts) : nothing(counts));
-    const questions = (await Promise.all(items.map(question))).filter(Boolean);
+    const questions = await questionsFrom(items);
     if (questions.length) fill(examples, h("h2", {}, "From your documents"), list(questions, ask));
   } catch (problem) {
     fill(loaded, trouble(problem, () => show(loaded, examples, ask)));
@@ -52,12 +55,20 @@ function nothing(counts) {
     !refused && h("a", { class: "button primary", href: "#/documents" }, icon("upload"), "Upload documents")];
 }
 
+/** Documents with short titles first: their questions read as if somebody asked them. */
+async function questionsFrom(documents) {
+  const title = (document) => (document.title || document.name).length;
+  const shortest = [...documents].sort((a, b) => Math.max(title(a), SHORT) - Math.max(title(b), SHORT));
+  return (await Promise.all(shortest.slice(0, EXAMPLES).map(question))).filter(Boolean);
+}
+
 /** A question a document answers, made from a heading in it; null where it has none. */
 async function question(document) {
   try {
     const { items } = await json("GET", `/v1/documents/${document.id}/chunks`, { params: { limit: 8 } });
     const title = document.title || document.name;
-    const section = items.map((chunk) => chunk.section.at(-1)).find((name) => name && name !== title);
+    const sections = items.map((chunk) => chunk.section.at(-1) ?? "").filter((name) => name && name.length <= SHORT);
+    const section = sections.find((name) => name.toLowerCase() !== title.toLowerCase());
     return section ? `What does “${title}” say about ${section}?` : `What is “${title}” about?`;
   } catch {
     return null;

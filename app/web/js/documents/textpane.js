@@ -8,7 +8,7 @@ import { trouble } from "../trouble.js";
 
 const WINDOW = 400;
 /** Blocks drawn at once: a few dozen pages, so that a book opens as fast as a letter. */
-const CHUNK_PAGE = 200;
+const CHUNK_PAGE = 500;
 
 export class TextPane {
   /** `found`: the stretch `{start, end}`, in the service's characters, to mark and scroll to; or null. */
@@ -86,6 +86,9 @@ export class TextPane {
   }
 }
 
-function labelOf({ ordinal, page, section, start, end }) {
-  return [`${ordinal + 1}`, page && `p. ${page}`, section.at(-1), `${end - start} characters`].filter(Boolean).join(" · ");
+/** The section is left out where the chunk begins with it. */
+function labelOf({ ordinal, page, section, text, start, end }) {
+  const above = section.at(-1) ?? "";
+  const said = text.startsWith(above) ? null : above;
+  return [`${ordinal + 1}`, page && `p. ${page}`, said, `${end - start} characters`].filter(Boolean).join(" · ");
 }
