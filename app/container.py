@@ -143,7 +143,7 @@ async def open_adapters(settings: Settings, stack: AsyncExitStack, tell: Tell) -
         )
     )
     limits = Limits(seconds=settings.parse_limit_s, memory_bytes=settings.parse_limit_mb << 20)
-    parser = await stack.enter_async_context(open_sandbox(limits))
+    parser = await stack.enter_async_context(open_sandbox(limits, settings.jobs))
     tracing = stack.enter_context(
         open_tracing(data / "traces.sqlite", content=settings.trace_content)
     )

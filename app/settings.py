@@ -56,7 +56,7 @@ class Settings(BaseSettings):
 
     upload_limit_mb: float = Field(200.0, gt=0)
     parse_limit_s: float = Field(120.0, gt=0)
-    parse_limit_mb: int = Field(2048, ge=256)
+    parse_limit_mb: int = Field(2048, ge=512)
     jobs: int = Field(2, ge=1, le=64)
     """Documents that one worker ingests at a time."""
     asks: int = Field(16, ge=1)

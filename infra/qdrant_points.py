@@ -22,6 +22,7 @@ from retrieval.index import (
     Holding,
     Metadata,
     Passage,
+    Place,
     Query,
     Scalar,
     Scope,
@@ -83,6 +84,7 @@ def passage(payload: dict[str, Any]) -> Passage:
         section=tuple(payload["section"]),
         page=payload["page"],
         language=payload["language"],
+        places=tuple(Place(at, tuple(path), page) for at, path, page in payload["places"]),
     )
     return Passage(document, chunk)
 
@@ -133,6 +135,7 @@ def _payload(entry: Entry) -> dict[str, Any]:
         "end": chunk.end,
         "section": list(chunk.section),
         "page": chunk.page,
+        "places": [[place.start, list(place.section), place.page] for place in chunk.places],
         "language": chunk.language,
         "meta": {k.translate(ESCAPED): _json(v) for k, v in metadata if not isinstance(v, bool)},
         # The embedded engine matches no bools, and as keywords among the rest they could not be

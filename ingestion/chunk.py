@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingestion.parse import Block, Parsed
-from retrieval.index import Chunk
+from retrieval.index import Chunk, Place
 
 CONTEXT_BYTES = 120
 """Title and headings are cut to this before they are embedded. No tokenizer makes more tokens of a
@@ -94,6 +94,7 @@ def split(
     ruler = _Ruler(parsed, sections, chunking, tokenizer)
     scissors = _Scissors(parsed, ruler, chunking, sentences)
     pieces = [piece for section in sections for piece in scissors.cut(section)]
+    places = _places(parsed, sections)
     return tuple(
         Chunk(
             text=parsed.text[piece.start : piece.end],
@@ -103,6 +104,7 @@ def split(
             section=piece.path,
             page=parsed.page_at(piece.start),
             language=parsed.language,
+            places=_within(places, piece),
         )
         for ordinal, piece in enumerate(_merged(pieces, ruler, chunking))
     )
@@ -165,6 +167,26 @@ def _sections(parsed: Parsed) -> list[_Piece]:
     ends = [start for start, _ in opened[1:]] + [len(parsed.text)]
     pieces = [_Piece(start, end, path) for (start, path), end in zip(opened, ends, strict=True)]
     return [trimmed for piece in pieces if (trimmed := _trimmed(parsed.text, piece))]
+
+
+def _places(parsed: Parsed, sections: Sequence[_Piece]) -> tuple[Place, ...]:
+    """Every place where the section or the page changes, in order."""
+    starts = [section.start for section in sections]
+    changes = sorted({*starts, *parsed.page_starts})
+    paths = [
+        sections[max(0, bisect_right(starts, at) - 1)].path if sections else () for at in changes
+    ]
+    return tuple(
+        Place(at, path, parsed.page_at(at)) for at, path in zip(changes, paths, strict=True)
+    )
+
+
+def _within(places: Sequence[Place], piece: _Piece) -> tuple[Place, ...]:
+    """The places that a piece has part in; none where it lies in one, which its own fields tell."""
+    first = max(0, bisect_right(places, piece.start, key=lambda place: place.start) - 1)
+    last = bisect_left(places, piece.end, key=lambda place: place.start)
+    inside = tuple(places[first:last])
+    return inside if len(inside) > 1 else ()
 
 
 def _heading(parsed: Parsed, block: Block) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ingestion.parse import Block, Parsed
-from retrieval.index import Chunk
+from retrieval.index import Chunk, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,10 @@ def to_bytes(reading: Reading) -> bytes:
         "page_starts": parsed.page_starts,
         "warnings": parsed.warnings,
         "blocks": [(b.kind, b.start, b.end, b.level) for b in parsed.blocks],
-        "chunks": [(c.start, c.end, c.section, c.page) for c in reading.chunks],
+        "chunks": [
+            (c.start, c.end, c.section, c.page, [(p.start, p.section, p.page) for p in c.places])
+            for c in reading.chunks
+        ],
     }
     # mtime=0: equal readings have equal bytes, so the store keeps one.
     return gzip.compress(json.dumps(record, ensure_ascii=False).encode(), 6, mtime=0)
@@ -49,9 +52,11 @@ def from_bytes(data: bytes) -> Reading:
     return Reading(parsed, _chunks(parsed, record["chunks"]))
 
 
-def _chunks(
-    parsed: Parsed, rows: Sequence[tuple[int, int, list[str], int | None]]
-) -> tuple[Chunk, ...]:
+PlaceRow = tuple[int, list[str], int | None]
+ChunkRow = tuple[int, int, list[str], int | None, list[PlaceRow]]
+
+
+def _chunks(parsed: Parsed, rows: Sequence[ChunkRow]) -> tuple[Chunk, ...]:
     return tuple(
         Chunk(
             text=parsed.text[start:end],
@@ -61,6 +66,7 @@ def _chunks(
             section=tuple(section),
             page=page,
             language=parsed.language,
+            places=tuple(Place(at, tuple(path), on) for at, path, on in places),
         )
-        for ordinal, (start, end, section, page) in enumerate(rows)
+        for ordinal, (start, end, section, page, places) in enumerate(rows)
     )

@@ -86,12 +86,13 @@ def _cited(claim: str, sentence: int, source: Source) -> Citation | None:
     if span is None:
         return None
     start, end = span
+    place = chunk.place_of(chunk.start + start)
     return Citation(
         number=source.number,
         sentence=sentence,
         document=source.passage.document,
-        page=chunk.page,
-        section=chunk.section,
+        page=place.page,
+        section=place.section,
         start=chunk.start + start,
         end=chunk.start + end,
         quote=chunk.text[start:end],

@@ -28,13 +28,32 @@ _PLACE = re.compile(
     r"\b(?:in|at|on|near|from|to|under|inside|between|auf|bei|nach|im|am|à|dans|en)\b",
     re.IGNORECASE,
 )
+_DEFINITION = re.compile(
+    r"(?:what|was|qué)(?:'s| is| are| does| ist| sind| es| son) (?:an? |the |eine? |der |die |das "
+    r"|una? )?(?P<thing>[^?]{2,40}?)(?: mean| do)?\?*$",
+    re.IGNORECASE,
+)
 _STEP = re.compile(
     r"\b(?:to|by|use|using|run|select|choose|click|press|open|set|enter|go|call|create|add|install"
     r"|must|should|can|need|drücken|wählen|öffnen|mit|durch)\b",
     re.IGNORECASE,
 )
 
+_MONEY = re.compile(
+    r"[€$£¥]|\b(?:euros?|dollars?|pounds?|francs?|cents?|kronor|yen|eur|usd|gbp|chf"
+    r"|free of charge|kostenlos|gratuit|gratis)\b",
+    re.IGNORECASE,
+)
+
 _KINDS: tuple[tuple[re.Pattern[str], Callable[[str, str], bool]], ...] = (
+    (
+        re.compile(
+            r"\b(?:what|how much)\b.*\b(?:costs?|prices?|fees?|pays?|paid|charged?|expensive)\b"
+            r"|\bwas kostet\b|\bwie teuer\b|\bcombien coûte\b|\bcuánto cuesta\b",
+            re.IGNORECASE | re.DOTALL,
+        ),
+        lambda _, text: _MONEY.search(text) is not None,
+    ),
     (
         re.compile(
             r"\b(?:how (?:many|much|old|long|far|tall|big|large|high|often|fast|deep|heavy)"
@@ -77,10 +96,21 @@ def fits(question: str, text: str) -> float:
 
     What the question itself says does not count: `Wren 40` is no answer to `How heavy is it?`.
     """
+    if (definition := _DEFINITION.match(question.strip())) is not None:
+        return 1.0 if _defines(definition["thing"], text) else NEUTRAL
     for asks, has in _KINDS:
         if asks.search(question):
             return 1.0 if has(question, text) else 0.0
     return NEUTRAL
+
+
+def _defines(thing: str, text: str) -> bool:
+    """The text begins with the thing and says what it is or does."""
+    verbs = (
+        r"is|are|means|refers to|allows?|lets?|checks?|provides?|appears|ist|sind|bedeutet|es|son"
+    )
+    pattern = rf"(?:an? |the |eine? |der |die |das |una? )?{re.escape(thing)}s?:? (?:{verbs})\b"
+    return re.match(pattern, text, re.IGNORECASE) is not None
 
 
 def _stems(text: str) -> frozenset[str]:

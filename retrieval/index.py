@@ -1,4 +1,4 @@
-"""The contract between the index's writer and its reader: what a chunk is, what an index must do, how it fails."""
+"""The contract between the index's writer and its reader: chunks, queries, and how both sides fail."""
 
 from __future__ import annotations
 
@@ -42,6 +42,17 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """From `start` on, a document's text stands under these headings and on this page."""
+
+    start: int
+    section: tuple[str, ...]
+    """The headings above, outermost first."""
+    page: int | None
+    """From 1, where the format has pages."""
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """A passage small enough to quote, with the way back to where it came from."""
 
@@ -52,11 +63,18 @@ class Chunk:
     ordinal: int
     """The place among the document's chunks, from 0."""
     section: tuple[str, ...] = ()
-    """The headings above, outermost first."""
+    """The headings above all of it, outermost first."""
     page: int | None = None
     """The page on which it begins, from 1, where the format has pages."""
     language: str = "en"
     """ISO 639-1 code; chooses the BM25 stemmer."""
+    places: tuple[Place, ...] = ()
+    """Where a chunk runs over headings or pages: each place in it, in order; else empty."""
+
+    def place_of(self, offset: int) -> Place:
+        """The headings and the page of the character at `offset` of the document."""
+        before = [place for place in self.places if place.start <= offset]
+        return before[-1] if before else Place(self.start, self.section, self.page)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from openai import AsyncOpenAI, OpenAI
 from tests.app.conftest import Upload
 
 QUESTION = "How many days of annual leave are there?"
+PARKING = "What does a place in the car park cost?"
 OFF_TOPIC = "Who won the chess championship in Reykjavik?"
 
 
@@ -96,18 +97,18 @@ def test_a_follow_up_is_understood(client: httpx.Client, handbook: dict[str, str
 def test_filters_narrow_where_is_looked(
     client: httpx.Client, upload: Upload, handbook: dict[str, str]
 ) -> None:
-    for year, days in ((2024, 26), (2025, 27)):
-        text = f"# Leave in {year}\n\nIn {year} there are {days} days of annual leave."
-        upload(f"leave-{year}.md", text, metadata=json.dumps({"year": year}))
+    for year, trees in ((2024, 26), (2025, 27)):
+        text = f"# Trees in {year}\n\nIn {year} we planted {trees} trees."
+        upload(f"trees-{year}.md", text, metadata=json.dumps({"year": year}))
 
     def sources(**filters: Any) -> set[str]:
-        body = {"question": QUESTION, "filters": filters}
+        body = {"question": "How many trees were planted?", "filters": filters}
         return {one["name"] for one in client.post("/v1/ask", json=body).json()["sources"]}
 
-    assert sources(metadata=[{"field": "year", "equals": 2024}]) == {"leave-2024.md"}
-    both = {"leave-2024.md", "leave-2025.md"}
+    assert sources(metadata=[{"field": "year", "equals": 2024}]) == {"trees-2024.md"}
+    both = {"trees-2024.md", "trees-2025.md"}
     assert sources(metadata=[{"field": "year", "any_of": [2024, 2025]}]) == both
-    assert sources(metadata=[{"field": "year", "at_least": 2025}]) == {"leave-2025.md"}
+    assert sources(metadata=[{"field": "year", "at_least": 2025}]) == {"trees-2025.md"}
     assert sources(documents=[handbook["parking.md"]]) == {"parking.md"}
 
 
@@ -139,14 +140,14 @@ def test_openais_client_gets_an_answer_with_citations(
     with OpenAI(base_url=f"{service_url}/v1", api_key="none") as client:
         model = client.models.list().data[0].id
         answer = client.chat.completions.create(
-            model=model, messages=[{"role": "user", "content": QUESTION}]
+            model=model, messages=[{"role": "user", "content": PARKING}]
         )
 
     message = answer.choices[0].message
     assert message.content
-    assert "28 days" in message.content
+    assert "15 euros" in message.content
     assert message.model_extra
-    assert message.model_extra["citations"][0]["name"] == "leave.md"
+    assert message.model_extra["citations"][0]["name"] == "parking.md"
 
 
 async def test_openais_client_streams(service_url: str, handbook: dict[str, str]) -> None:
@@ -155,7 +156,7 @@ async def test_openais_client_streams(service_url: str, handbook: dict[str, str]
             model="cairn",
             messages=[
                 {"role": "system", "content": "Be brief."},
-                {"role": "user", "content": QUESTION},
+                {"role": "user", "content": PARKING},
             ],
             stream=True,
             stream_options={"include_usage": True},
@@ -163,7 +164,7 @@ async def test_openais_client_streams(service_url: str, handbook: dict[str, str]
         chunks = [chunk async for chunk in stream]
 
     text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
-    assert "28 days" in text
+    assert "15 euros" in text
     assert chunks[-1].usage is not None
     last = next(chunk for chunk in chunks if chunk.choices and chunk.choices[0].finish_reason)
     assert last.choices[0].delta.model_extra
@@ -213,10 +214,10 @@ def test_a_reader_who_leaves_is_counted_and_leaves_his_place(
 def test_traces_are_listed_newest_first_and_by_kind(
     client: httpx.Client, handbook: dict[str, str]
 ) -> None:
-    client.post("/v1/ask", json={"question": "What does a place in the car park cost?"})
+    client.post("/v1/ask", json={"question": PARKING})
 
     asked = client.get("/v1/traces", params={"kind": "ask", "limit": 1}).json()
     ingested = client.get("/v1/traces", params={"kind": "ingest"}).json()
 
-    assert asked["items"][0]["question"] == "What does a place in the car park cost?"
+    assert asked["items"][0]["question"] == PARKING
     assert {"leave.md", "parking.md"} <= {item["name"] for item in ingested["items"]}

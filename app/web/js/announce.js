@@ -13,8 +13,12 @@ export function announce(text) {
 export function notify(text) {
   const notices = document.getElementById("notices");
   const dismiss = () => notice.remove();
-  const notice = h("div", { class: "notice" }, h("span", {}, text),
-    iconButton("close", "Dismiss", dismiss));
+  const notice = h(
+    "div",
+    { class: "notice" },
+    h("span", {}, text),
+    iconButton("close", "Dismiss", dismiss),
+  );
   fill(notices, notice);
   announce(text);
   setTimeout(dismiss, SHOWN_MS);

@@ -48,7 +48,9 @@ export function onKeyNeeded(ask) {
 
 /** One dialog at a time, however many calls were refused at once. */
 function askForKey() {
-  asking ??= keyNeeded(key.get() !== null).finally(() => { asking = null; });
+  asking ??= keyNeeded(key.get() !== null).finally(() => {
+    asking = null;
+  });
   return asking;
 }
 
@@ -62,7 +64,7 @@ export async function request(method, path, { body, params, signal, accept } = {
   const sent = key.get();
   const response = await send(method, path + query(params), body, signal, accept);
   if (response.ok) return response;
-  if (response.status === 401 && (key.get() !== sent || await askForKey())) {
+  if (response.status === 401 && (key.get() !== sent || (await askForKey()))) {
     return request(method, path, { body, params, signal, accept });
   }
   throw await problemOf(response);
@@ -78,7 +80,7 @@ export async function upload(name, file, { groups = [], report = () => {}, signa
   const path = `/v1/documents/${encodeURIComponent(name)}${query({ groups })}`;
   const reply = await put(path, file, report, signal);
   if (reply.status >= 200 && reply.status < 300) return JSON.parse(reply.text);
-  if (reply.status === 401 && (key.get() !== sent || await askForKey())) {
+  if (reply.status === 401 && (key.get() !== sent || (await askForKey()))) {
     return upload(name, file, { groups, report, signal });
   }
   throw toProblem(reply.status, reply.text, reply.retryAfter);
@@ -87,8 +89,12 @@ export async function upload(name, file, { groups = [], report = () => {}, signa
 async function send(method, path, body, signal, accept = "application/json") {
   const typed = body === undefined ? {} : { "Content-Type": "application/json" };
   try {
-    return await fetch(path, { method, signal, headers: headers({ Accept: accept, ...typed }),
-      body: body === undefined ? undefined : JSON.stringify(body) });
+    return await fetch(path, {
+      method,
+      signal,
+      headers: headers({ Accept: accept, ...typed }),
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw unreachable();
@@ -103,8 +109,13 @@ function put(path, file, report, signal) {
     for (const [name, value] of Object.entries(headers())) call.setRequestHeader(name, value);
     call.setRequestHeader("Content-Type", file.type || "application/octet-stream");
     call.upload.addEventListener("progress", (event) => report(event.loaded / (event.total || 1)));
-    call.addEventListener("load", () => resolve({ status: call.status, text: call.responseText,
-      retryAfter: call.getResponseHeader("Retry-After") }));
+    call.addEventListener("load", () =>
+      resolve({
+        status: call.status,
+        text: call.responseText,
+        retryAfter: call.getResponseHeader("Retry-After"),
+      }),
+    );
     call.addEventListener("error", () => reject(unreachable()));
     call.addEventListener("abort", () => reject(new DOMException("Stopped", "AbortError")));
     signal?.addEventListener("abort", () => call.abort());
@@ -132,6 +143,10 @@ function unreachable() {
 
 function query(params = {}) {
   const pairs = Object.entries(params).flatMap(([name, value]) =>
-    [value].flat().filter((one) => one !== null && one !== undefined && one !== "").map((one) => [name, one]));
+    [value]
+      .flat()
+      .filter((one) => one !== null && one !== undefined && one !== "")
+      .map((one) => [name, one]),
+  );
   return pairs.length ? `?${new URLSearchParams(pairs)}` : "";
 }

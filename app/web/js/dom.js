@@ -25,8 +25,15 @@ export function fill(element, ...children) {
 /** A drawing from the table below, hidden from screen readers: the control it stands in has a name. */
 export function icon(name) {
   const svg = document.createElementNS(SVG, "svg");
-  const attributes = { viewBox: "0 0 24 24", fill: "none", stroke: "currentColor", "stroke-width": "1.8",
-    "stroke-linecap": "round", "stroke-linejoin": "round", "aria-hidden": "true" };
+  const attributes = {
+    viewBox: "0 0 24 24",
+    fill: "none",
+    stroke: "currentColor",
+    "stroke-width": "1.8",
+    "stroke-linecap": "round",
+    "stroke-linejoin": "round",
+    "aria-hidden": "true",
+  };
   for (const [key, value] of Object.entries(attributes)) svg.setAttribute(key, value);
   const path = document.createElementNS(SVG, "path");
   path.setAttribute("d", PATHS[name]);
@@ -36,14 +43,25 @@ export function icon(name) {
 
 /** A button that shows only a drawing and says its name to everyone else. */
 export function iconButton(name, label, act, props = {}) {
-  return h("button", { type: "button", class: "icon-button", "aria-label": label, title: label,
-    on: { click: act }, ...props }, icon(name));
+  return h(
+    "button",
+    {
+      type: "button",
+      class: "icon-button",
+      "aria-label": label,
+      title: label,
+      on: { click: act },
+      ...props,
+    },
+    icon(name),
+  );
 }
 
 function set(element, name, value) {
   if (value === null || value === undefined || value === false) return;
   if (name === "on") {
-    for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
+    for (const [event, listener] of Object.entries(value))
+      element.addEventListener(event, listener);
   } else if (name === "style") {
     for (const [key, part] of Object.entries(value)) element.style.setProperty(key, part);
   } else if (name === "data") {
@@ -63,7 +81,8 @@ function append(element, children) {
 }
 
 const PATHS = {
-  alert: "M12 8v5M12 16.5v.01M10.3 3.9 2.4 17.5A2 2 0 0 0 4.1 20.5h15.8a2 2 0 0 0 1.7-3L13.7 3.9a2 2 0 0 0-3.4 0Z",
+  alert:
+    "M12 8v5M12 16.5v.01M10.3 3.9 2.4 17.5A2 2 0 0 0 4.1 20.5h15.8a2 2 0 0 0 1.7-3L13.7 3.9a2 2 0 0 0-3.4 0Z",
   arrowLeft: "M19 12H5M11 18l-6-6 6-6",
   back: "M15 18l-6-6 6-6",
   chat: "M20 12a8 8 0 0 1-8 8H4l1.8-3.2A8 8 0 1 1 20 12Z",
@@ -85,8 +104,10 @@ const PATHS = {
   send: "M12 19V5M6 11l6-6 6 6",
   stop: "M7 7h10v10H7z",
   sun: "M12 16a4 4 0 1 0 0-8 4 4 0 0 0 0 8ZM12 2.5v2M12 19.5v2M4.2 4.2l1.4 1.4M18.4 18.4l1.4 1.4M2.5 12h2M19.5 12h2M4.2 19.8l1.4-1.4M18.4 5.6l1.4-1.4",
-  thumbDown: "M7 4v10M7 14l4 7c1.5 0 2.3-1 2-2.5L12.3 15H18a2 2 0 0 0 2-2.4l-1.3-7A2 2 0 0 0 16.7 4H3v10h4",
-  thumbUp: "M7 20V10M7 10l4-7c1.5 0 2.3 1 2 2.5L12.3 9H18a2 2 0 0 1 2 2.4l-1.3 7a2 2 0 0 1-2 1.6H3V10h4",
+  thumbDown:
+    "M7 4v10M7 14l4 7c1.5 0 2.3-1 2-2.5L12.3 15H18a2 2 0 0 0 2-2.4l-1.3-7A2 2 0 0 0 16.7 4H3v10h4",
+  thumbUp:
+    "M7 20V10M7 10l4-7c1.5 0 2.3 1 2 2.5L12.3 9H18a2 2 0 0 1 2 2.4l-1.3 7a2 2 0 0 1-2 1.6H3V10h4",
   trace: "M4 6h9M8 12h12M6 18h7",
   trash: "M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13",
   upload: "M12 16V5M7 9l5-5 5 5M5 20h14",

@@ -2,7 +2,12 @@
 
 const UNITS = ["B", "KB", "MB", "GB"];
 const AGO = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
-const STEPS = [[60, "second"], [60, "minute"], [24, "hour"], [7, "day"]];
+const STEPS = [
+  [60, "second"],
+  [60, "minute"],
+  [24, "hour"],
+  [7, "day"],
+];
 
 export function size(bytes) {
   if (bytes === null || bytes === undefined) return "–";
@@ -43,7 +48,11 @@ export function ago(instant) {
     if (Math.abs(passed) < limit) return AGO.format(Math.trunc(passed), unit);
     passed /= limit;
   }
-  return new Date(instant).toLocaleDateString("en", { year: "numeric", month: "short", day: "numeric" });
+  return new Date(instant).toLocaleDateString("en", {
+    year: "numeric",
+    month: "short",
+    day: "numeric",
+  });
 }
 
 export function moment(instant) {

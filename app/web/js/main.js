@@ -20,8 +20,14 @@ const VIEWS = {
   documents: (main, route) => (route.id ? documentView : documentsView)(main, route),
   traces: (main, route) => (route.id ? traceView : tracesView)(main, route),
   missing: async (main) => {
-    main.append(h("div", { class: "view empty" }, h("h1", {}, "There is no such page"),
-      h("a", { class: "button", href: "#/chat" }, "Ask a question")));
+    main.append(
+      h(
+        "div",
+        { class: "view empty" },
+        h("h1", {}, "There is no such page"),
+        h("a", { class: "button", href: "#/chat" }, "Ask a question"),
+      ),
+    );
   },
 };
 

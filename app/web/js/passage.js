@@ -18,7 +18,10 @@ let returnTo = null;
 export async function contentOf(documentId, version) {
   const name = `${documentId}/${version}`;
   if (!texts.has(name)) {
-    texts.set(name, readable(await json("GET", `/v1/documents/${documentId}/content`, { params: { version } })));
+    texts.set(
+      name,
+      readable(await json("GET", `/v1/documents/${documentId}/content`, { params: { version } })),
+    );
     if (texts.size > KEPT) texts.delete(texts.keys().next().value);
   }
   return texts.get(name);
@@ -28,7 +31,11 @@ export async function contentOf(documentId, version) {
 export async function openPassage(cited, steps = []) {
   const panel = document.getElementById("panel");
   if (panel.hidden) returnTo = document.activeElement;
-  const body = h("div", { class: "panel-body reading", tabindex: "-1" }, h("p", {}, cited.source.text));
+  const body = h(
+    "div",
+    { class: "panel-body reading", tabindex: "-1" },
+    h("p", {}, cited.source.text),
+  );
   fill(panel, head(cited, steps), body, foot(cited));
   panel.hidden = false;
   document.body.classList.add("with-panel");
@@ -67,12 +74,23 @@ async function showInPlace(body, { source, citation }) {
     if (citation) marks.unshift(stretch(text, "quote", citation.start, citation.end));
     const [from, to] = blocksAround(text, marks[0].start, marks[0].end);
     const [first, last] = [Math.max(from - AROUND, 0), Math.min(to + AROUND, text.blocks.length)];
-    fill(body, first > 0 && gap(), render(text, marks, first, last), last < text.blocks.length && gap());
+    fill(
+      body,
+      first > 0 && gap(),
+      render(text, marks, first, last),
+      last < text.blocks.length && gap(),
+    );
     scrollToMark(body);
   } catch (problem) {
-    body.prepend(h("p", { class: "gone" }, problem.status === 404
-      ? "This version is no longer kept. This is the passage as it was when the answer was given."
-      : `The document cannot be shown around the passage. ${problem.message}`));
+    body.prepend(
+      h(
+        "p",
+        { class: "gone" },
+        problem.status === 404
+          ? "This version is no longer kept. This is the passage as it was when the answer was given."
+          : `The document cannot be shown around the passage. ${problem.message}`,
+      ),
+    );
   }
 }
 
@@ -85,14 +103,28 @@ export function scrollToMark(body, scroller = body) {
 }
 
 function head({ source, citation }, steps) {
-  return h("div", { class: "panel-head" },
-    h("div", { class: "panel-top" },
+  return h(
+    "div",
+    { class: "panel-head" },
+    h(
+      "div",
+      { class: "panel-top" },
       h("span", { class: "cite still", "aria-hidden": "true" }, source.number),
-      h("h2", { id: "panel-title", tabindex: "-1" },
-        h("span", { class: "visually-hidden" }, `Source ${source.number}: `), nameOf(source)),
-      h("div", { class: "panel-tools" }, steppers(source, citation, steps),
-        iconButton("close", "Close", closePassage))),
-    h("p", { class: "crumbs" }, [source.name, placeOf(source)].filter(Boolean).join(" · ")));
+      h(
+        "h2",
+        { id: "panel-title", tabindex: "-1" },
+        h("span", { class: "visually-hidden" }, `Source ${source.number}: `),
+        nameOf(source),
+      ),
+      h(
+        "div",
+        { class: "panel-tools" },
+        steppers(source, citation, steps),
+        iconButton("close", "Close", closePassage),
+      ),
+    ),
+    h("p", { class: "crumbs" }, [source.name, placeOf(source)].filter(Boolean).join(" · ")),
+  );
 }
 
 /** Back and forth through the answer's citations. */
@@ -102,17 +134,30 @@ function steppers(source, citation, steps) {
   const go = (to) => openPassage(steps[to], steps);
   return [
     iconButton("back", "Previous citation", () => go(at - 1), { disabled: at === 0 }),
-    h("span", { class: "turned" }, iconButton("back", "Next citation", () => go(at + 1),
-      { disabled: at === steps.length - 1 })),
+    h(
+      "span",
+      { class: "turned" },
+      iconButton("back", "Next citation", () => go(at + 1), { disabled: at === steps.length - 1 }),
+    ),
   ];
 }
 
 function foot({ source, citation }) {
   const { start, end } = citation ?? source;
-  return h("div", { class: "panel-foot" },
+  return h(
+    "div",
+    { class: "panel-foot" },
     h("span", {}, citation ? "The quote, in its place" : "The passage, in its place"),
-    h("a", { class: "button small", href: address("documents", source.document_id,
-      { version: source.version, start, end }) }, icon("file"), "Open document"));
+    h(
+      "a",
+      {
+        class: "button small",
+        href: address("documents", source.document_id, { version: source.version, start, end }),
+      },
+      icon("file"),
+      "Open document",
+    ),
+  );
 }
 
 function gap() {

@@ -8,10 +8,17 @@ const MARKED = { quote: "mark", passage: "span", odd: "span", even: "span" };
 /** A document's content with every offset turned into the browser's. */
 export function readable(content) {
   const units = unitsOf(content.text);
-  const blocks = content.blocks.map((block) =>
-    ({ ...block, start: units(block.start), end: units(block.end) }));
-  return { text: content.text, blocks: whole(content.text, blocks), units,
-    pageStarts: content.page_starts.map(units) };
+  const blocks = content.blocks.map((block) => ({
+    ...block,
+    start: units(block.start),
+    end: units(block.end),
+  }));
+  return {
+    text: content.text,
+    blocks: whole(content.text, blocks),
+    units,
+    pageStarts: content.page_starts.map(units),
+  };
 }
 
 /** A stretch to mark, in the browser's offsets. `kind` is `quote`, `passage`, `odd` or `even`. */
@@ -22,9 +29,10 @@ export function stretch(document, kind, start, end, label = null) {
 /** The blocks `from` to `to` of a document, as elements. */
 export function render(document, marks = [], from = 0, to = document.blocks.length) {
   const page = { ...document, marks, boundaries: boundaries(document, marks) };
-  return document.blocks.slice(from, to).flatMap((block, at) => [
-    pageEdge(document, block, from + at), SHAPES[block.kind](page, block),
-  ]).filter(Boolean);
+  return document.blocks
+    .slice(from, to)
+    .flatMap((block, at) => [pageEdge(document, block, from + at), SHAPES[block.kind](page, block)])
+    .filter(Boolean);
 }
 
 /** Which blocks hold the stretch: the first of them, and the one behind the last. */
@@ -36,30 +44,68 @@ export function blocksAround(document, start, end) {
 
 const SHAPES = {
   heading: (page, block) =>
-    h(`h${Math.min(Math.max(block.level, 1) + 2, 6)}`, { class: `level-${block.level}` },
-      marked(page, behind(page.text, block, /^#{1,6}\s+/))),
+    h(
+      `h${Math.min(Math.max(block.level, 1) + 2, 6)}`,
+      { class: `level-${block.level}` },
+      marked(page, behind(page.text, block, /^#{1,6}\s+/)),
+    ),
   // Where a format has pages, a line's end is where the paper ended, and not what the author meant.
-  paragraph: (page, block) => h("p", { class: page.pageStarts.length ? null : "lined" }, marked(page, block)),
+  paragraph: (page, block) =>
+    h("p", { class: page.pageStarts.length ? null : "lined" }, marked(page, block)),
   code: (page, block) => h("pre", { tabindex: "0" }, h("code", {}, marked(page, block))),
-  list: (page, block) => h("ul", {}, lines(page.text, block).map((line) =>
-    h("li", { class: /^\s*\d/.test(page.text.slice(line.start, line.end)) ? "numbered" : null },
-      marked(page, behind(page.text, line, /^\s*[-*•·‣◦]\s+/))))),
+  list: (page, block) =>
+    h(
+      "ul",
+      {},
+      lines(page.text, block).map((line) =>
+        h(
+          "li",
+          { class: /^\s*\d/.test(page.text.slice(line.start, line.end)) ? "numbered" : null },
+          marked(page, behind(page.text, line, /^\s*[-*•·‣◦]\s+/)),
+        ),
+      ),
+    ),
   table: (page, block) => table(page, block),
 };
 
 /** Rows of `| cell | cell |` or of tabs; the first is the header. Anything else stays as it is. */
 function table(page, block) {
-  const rows = lines(page.text, block).filter((line) =>
-    !/^\s*\|?[\s:|-]+\|?\s*$/.test(page.text.slice(line.start, line.end)));
+  const rows = lines(page.text, block).filter(
+    (line) => !/^\s*\|?[\s:|-]+\|?\s*$/.test(page.text.slice(line.start, line.end)),
+  );
   const separator = /^\s*\|/.test(page.text.slice(block.start, block.end)) ? "|" : "\t";
   if (!rows.length || !page.text.slice(rows[0].start, rows[0].end).includes(separator)) {
     return h("pre", { tabindex: "0" }, marked(page, block));
   }
   const [head, ...body] = rows.map((row) => cells(page.text, row, separator));
-  return h("div", { class: "table-scroll", tabindex: "0", role: "region", "aria-label": "Table" },
-    h("table", {},
-      h("thead", {}, h("tr", {}, head.map((cell) => h("th", { scope: "col" }, marked(page, cell))))),
-      h("tbody", {}, body.map((row) => h("tr", {}, row.map((cell) => h("td", {}, marked(page, cell))))))));
+  return h(
+    "div",
+    { class: "table-scroll", tabindex: "0", role: "region", "aria-label": "Table" },
+    h(
+      "table",
+      {},
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          head.map((cell) => h("th", { scope: "col" }, marked(page, cell))),
+        ),
+      ),
+      h(
+        "tbody",
+        {},
+        body.map((row) =>
+          h(
+            "tr",
+            {},
+            row.map((cell) => h("td", {}, marked(page, cell))),
+          ),
+        ),
+      ),
+    ),
+  );
 }
 
 function cells(text, row, separator) {
@@ -97,8 +143,13 @@ function marked(page, { start, end }) {
     const to = cuts[at + 1];
     const over = page.marks.filter((mark) => mark.start < to && mark.end > from);
     const label = over.find((mark) => mark.label && mark.start >= from && mark.start < to);
-    return [label && edge(label), over.reduce((inner, mark) =>
-      h(MARKED[mark.kind], { class: mark.kind }, inner), page.text.slice(from, to))];
+    return [
+      label && edge(label),
+      over.reduce(
+        (inner, mark) => h(MARKED[mark.kind], { class: mark.kind }, inner),
+        page.text.slice(from, to),
+      ),
+    ];
   });
 }
 
@@ -108,7 +159,9 @@ function edge(mark) {
 
 function pageEdge(document, block, at) {
   const page = document.pageStarts.findLastIndex((start) => start < block.end && start >= 0);
-  const before = at ? document.pageStarts.findLastIndex((start) => start < document.blocks[at - 1].end) : -1;
+  const before = at
+    ? document.pageStarts.findLastIndex((start) => start < document.blocks[at - 1].end)
+    : -1;
   return page > before ? h("div", { class: "page-edge" }, `Page ${page + 1}`) : null;
 }
 

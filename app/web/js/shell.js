@@ -20,8 +20,21 @@ const part = (id) => document.getElementById(id);
 export function openShell() {
   fill(part("open-menu"), icon("menu"));
   fill(part("topbar-new"), icon("plus"));
-  fill(part("nav"), PLACES.filter((place) => !place.needs || !obstacle(place.needs)).map((place) =>
-    h("li", {}, h("a", { href: `#/${place.name}`, data: { place: place.name } }, icon(place.drawing), place.label))));
+  fill(
+    part("nav"),
+    PLACES.filter((place) => !place.needs || !obstacle(place.needs)).map((place) =>
+      h(
+        "li",
+        {},
+        h(
+          "a",
+          { href: `#/${place.name}`, data: { place: place.name } },
+          icon(place.drawing),
+          place.label,
+        ),
+      ),
+    ),
+  );
   showHistory(part("history"));
   showWho();
   listen();
@@ -64,11 +77,17 @@ function menu(open) {
 
 function showWho() {
   const { key: name, tenant, role, version } = me();
-  fill(part("who"),
-    h("div", { class: "who-text", title: `Cairn ${version}` },
-      h("strong", {}, name ?? tenant), h("span", {}, name ? `${role} · ${tenant}` : `${role} · no key needed`)),
+  fill(
+    part("who"),
+    h(
+      "div",
+      { class: "who-text", title: `Cairn ${version}` },
+      h("strong", {}, name ?? tenant),
+      h("span", {}, name ? `${role} · ${tenant}` : `${role} · no key needed`),
+    ),
     key.get() && iconButton("key", "Forget the key", forget),
-    themeButton());
+    themeButton(),
+  );
 }
 
 function forget() {
@@ -77,8 +96,9 @@ function forget() {
 }
 
 function themeButton() {
-  const dark = () => (document.documentElement.dataset.theme
-    ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
+  const dark = () =>
+    (document.documentElement.dataset.theme ??
+      (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
   const button = iconButton("moon", "", () => {
     const chosen = dark() ? "light" : "dark";
     document.documentElement.dataset.theme = chosen;

@@ -51,8 +51,11 @@ class Reading {
     this.final = answer !== null;
     this.drawn = 0;
     this.citations = answer?.citations ?? [];
-    this.sentences = (answer?.sentences ?? []).map((sentence) =>
-      ({ ...sentence, start: units(sentence.start), end: units(sentence.end) }));
+    this.sentences = (answer?.sentences ?? []).map((sentence) => ({
+      ...sentence,
+      start: units(sentence.start),
+      end: units(sentence.end),
+    }));
     this.flagged = new Set();
   }
 
@@ -60,19 +63,29 @@ class Reading {
     if (block.kind === "code") {
       return h("pre", { tabindex: "0" }, h("code", {}, this.text.slice(block.start, block.end)));
     }
-    const items = block.items.map((item) => this.inline(inlineOf(this.text, item.start, item.end), item.end));
+    const items = block.items.map((item) =>
+      this.inline(inlineOf(this.text, item.start, item.end), item.end),
+    );
     if (block.kind === "heading") return h("h4", {}, items);
     if (block.kind === "paragraph") return h("p", {}, items);
-    return h(block.kind === "numbers" ? "ol" : "ul", {}, items.map((item) => h("li", {}, item)));
+    return h(
+      block.kind === "numbers" ? "ol" : "ul",
+      {},
+      items.map((item) => h("li", {}, item)),
+    );
   }
 
   inline(tokens, limit) {
-    return tokens.map((token, at) => DRAWN[token.kind](this, token, limit, tokens[at + 1]?.kind === "cite"));
+    return tokens.map((token, at) =>
+      DRAWN[token.kind](this, token, limit, tokens[at + 1]?.kind === "cite"),
+    );
   }
 
   /** Text cut at the ends of sentences; what no passage supports says so. */
   words(start, end, limit) {
-    const ends = this.sentences.map((sentence) => sentence.end).filter((cut) => cut > start && cut < end);
+    const ends = this.sentences
+      .map((sentence) => sentence.end)
+      .filter((cut) => cut > start && cut < end);
     const cuts = [start, ...ends, end];
     return cuts.slice(0, -1).map((from, at) => this.piece(from, cuts[at + 1], limit));
   }
@@ -90,10 +103,20 @@ class Reading {
     const source = this.sources.find((one) => one.number === token.number);
     if (!source) return this.text.slice(token.start, token.end);
     const citation = this.citationAt(token);
-    const label = [`Source ${token.number}: ${nameOf(source)}`, placeOf(source)].filter(Boolean).join(", ");
-    return h("button", { type: "button", class: "cite", "aria-label": label,
-      title: citation ? `“${citation.quote}”` : label,
-      on: { click: () => this.open({ source, citation }) } }, token.number);
+    const label = [`Source ${token.number}: ${nameOf(source)}`, placeOf(source)]
+      .filter(Boolean)
+      .join(", ");
+    return h(
+      "button",
+      {
+        type: "button",
+        class: "cite",
+        "aria-label": label,
+        title: citation ? `“${citation.quote}”` : label,
+        on: { click: () => this.open({ source, citation }) },
+      },
+      token.number,
+    );
   }
 
   /** The proven quote for this marker: of its own sentence, or else of the source. */
@@ -105,7 +128,8 @@ class Reading {
 }
 
 const DRAWN = {
-  text: (reading, token, limit, cited) => reading.words(token.start, cited ? trimmed(reading.text, token) : token.end, limit),
+  text: (reading, token, limit, cited) =>
+    reading.words(token.start, cited ? trimmed(reading.text, token) : token.end, limit),
   bold: (reading, token, limit) => h("strong", {}, reading.inline(token.inner, limit)),
   code: (reading, token) => h("code", {}, reading.text.slice(token.start + 1, token.end - 1)),
   cite: (reading, token) => reading.chip(token),
@@ -117,15 +141,21 @@ function trimmed(text, { start, end }) {
 }
 
 function flag() {
-  return h("span", { class: "flag", title: "No passage was found that supports this sentence." },
-    icon("alert"), "not supported");
+  return h(
+    "span",
+    { class: "flag", title: "No passage was found that supports this sentence." },
+    icon("alert"),
+    "not supported",
+  );
 }
 
 /** The answer as plain text with its citations underneath, for pasting elsewhere. */
 export function asPlainText(turn) {
   const { citations = [], answer } = turn.answer ?? {};
-  const lines = citations.map((one) =>
-    `[${one.number}] ${[nameOf(one), placeOf(one)].filter(Boolean).join(", ")}: “${one.quote}”`);
+  const lines = citations.map(
+    (one) =>
+      `[${one.number}] ${[nameOf(one), placeOf(one)].filter(Boolean).join(", ")}: “${one.quote}”`,
+  );
   const notes = [...new Set(lines)];
   return [answer ?? turn.text, ...(notes.length ? ["", ...notes] : [])].join("\n");
 }

@@ -40,7 +40,10 @@ async function receive(conversation, turn, signal) {
     conversations.moved(turn);
     if (turn.state === "done" || turn.state === "failed") return;
   }
-  throw new Problem({ title: "The answer broke off", detail: "The connection closed before the answer was complete." });
+  throw new Problem({
+    title: "The answer broke off",
+    detail: "The connection closed before the answer was complete.",
+  });
 }
 
 const ON = {
@@ -53,7 +56,13 @@ const ON = {
   },
   answer(turn, data) {
     const { sources, ...answer } = data;
-    Object.assign(turn, { state: "done", traceId: data.trace_id, text: data.answer, sources, answer });
+    Object.assign(turn, {
+      state: "done",
+      traceId: data.trace_id,
+      text: data.answer,
+      sources,
+      answer,
+    });
   },
   error(turn, data) {
     fail(turn, new Problem(data));
@@ -62,11 +71,18 @@ const ON = {
 
 /** A turn is kept as JSON, so the problem becomes plain data. */
 function fail(turn, error) {
-  const known = error instanceof Problem ? error
-    : new Problem({ title: "The answer could not be read", detail: error.message });
+  const known =
+    error instanceof Problem
+      ? error
+      : new Problem({ title: "The answer could not be read", detail: error.message });
   turn.state = "failed";
-  turn.problem = { title: known.title, message: known.message, advice: known.advice,
-    fields: known.fields, requestId: known.requestId };
+  turn.problem = {
+    title: known.title,
+    message: known.message,
+    advice: known.advice,
+    fields: known.fields,
+    requestId: known.requestId,
+  };
 }
 
 function outcome(turn) {

@@ -10,13 +10,27 @@ export class Composer {
     this.send = send;
     this.stop = stop;
     this.busy = false;
-    this.input = h("textarea", { id: "question", rows: "1", maxlength: String(LONGEST),
-      placeholder: "Ask your documents", "aria-describedby": "question-hint",
-      on: { input: () => this.fit(), keydown: (event) => this.key(event) } });
+    this.input = h("textarea", {
+      id: "question",
+      rows: "1",
+      maxlength: String(LONGEST),
+      placeholder: "Ask your documents",
+      "aria-describedby": "question-hint",
+      on: { input: () => this.fit(), keydown: (event) => this.key(event) },
+    });
     this.button = h("button", { class: "send" });
-    this.element = h("form", { class: "composer", on: { submit: (event) => this.submit(event) } },
-      h("label", { class: "visually-hidden", for: "question" }, "Your question"), this.input, this.button,
-      h("p", { id: "question-hint", class: "visually-hidden" }, "Enter sends. Shift and Enter begin a new line."));
+    this.element = h(
+      "form",
+      { class: "composer", on: { submit: (event) => this.submit(event) } },
+      h("label", { class: "visually-hidden", for: "question" }, "Your question"),
+      this.input,
+      this.button,
+      h(
+        "p",
+        { id: "question-hint", class: "visually-hidden" },
+        "Enter sends. Shift and Enter begin a new line.",
+      ),
+    );
     this.set(false);
   }
 

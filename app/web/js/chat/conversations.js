@@ -19,7 +19,10 @@ class Conversations extends EventTarget {
     for (const turn of this.items.flatMap((conversation) => conversation.turns)) {
       if (!FINISHED.has(turn.state)) turn.state = "stopped";
     }
-    addEventListener("storage", (event) => event.key === PREFIX + owner() && this.merge(event.newValue));
+    addEventListener(
+      "storage",
+      (event) => event.key === PREFIX + owner() && this.merge(event.newValue),
+    );
     this.dispatchEvent(new Event("change"));
   }
 
@@ -38,14 +41,27 @@ class Conversations extends EventTarget {
   }
 
   begin(question) {
-    const conversation = { id: crypto.randomUUID?.() ?? `${Date.now()}`, title: titled(question), turns: [] };
+    const conversation = {
+      id: crypto.randomUUID?.() ?? `${Date.now()}`,
+      title: titled(question),
+      turns: [],
+    };
     this.items.unshift(conversation);
     return conversation;
   }
 
   addTurn(conversation, question) {
-    const turn = { id: `${conversation.id}-${conversation.turns.length}`, question, state: "asking",
-      text: "", sources: [], traceId: null, answer: null, problem: null, rating: null };
+    const turn = {
+      id: `${conversation.id}-${conversation.turns.length}`,
+      question,
+      state: "asking",
+      text: "",
+      sources: [],
+      traceId: null,
+      answer: null,
+      problem: null,
+      rating: null,
+    };
     conversation.turns.push(turn);
     this.items = [conversation, ...this.items.filter((other) => other !== conversation)];
     this.keep();
@@ -87,8 +103,10 @@ export const conversations = new Conversations();
 
 /** The turns before this one, as the API takes them. */
 export function historyBefore(conversation, turn) {
-  const earlier = conversation.turns.slice(0, conversation.turns.indexOf(turn))
-    .filter((one) => one.state === "done").slice(-SENT_TURNS);
+  const earlier = conversation.turns
+    .slice(0, conversation.turns.indexOf(turn))
+    .filter((one) => one.state === "done")
+    .slice(-SENT_TURNS);
   return earlier.flatMap((one) => [
     { role: "user", content: one.question },
     { role: "assistant", content: one.answer.answer.slice(0, LONGEST) },

@@ -10,12 +10,26 @@ export function showHistory(place) {
   const draw = () => {
     const here = route();
     const current = here.name === "chat" ? here.id : null;
-    fill(place,
-      h("div", { class: "history-head" }, h("h2", {}, "Conversations"),
-        h("a", { class: "icon-button", href: "#/chat", "aria-label": "New chat", title: "New chat" }, icon("plus"))),
+    fill(
+      place,
+      h(
+        "div",
+        { class: "history-head" },
+        h("h2", {}, "Conversations"),
+        h(
+          "a",
+          { class: "icon-button", href: "#/chat", "aria-label": "New chat", title: "New chat" },
+          icon("plus"),
+        ),
+      ),
       conversations.items.length
-        ? h("ul", {}, conversations.items.map((one) => item(one, one.id === current)))
-        : h("p", { class: "none" }, "Kept in this browser only."));
+        ? h(
+            "ul",
+            {},
+            conversations.items.map((one) => item(one, one.id === current)),
+          )
+        : h("p", { class: "none" }, "Kept in this browser only."),
+    );
   };
   conversations.addEventListener("change", draw);
   addEventListener("hashchange", draw);
@@ -23,21 +37,39 @@ export function showHistory(place) {
 }
 
 function item(conversation, current) {
-  return h("li", { "data-current": current },
-    h("a", { href: address("chat", conversation.id), "aria-current": current && "page" }, conversation.title),
-    h("span", { class: "tools" },
+  return h(
+    "li",
+    { "data-current": current },
+    h(
+      "a",
+      { href: address("chat", conversation.id), "aria-current": current && "page" },
+      conversation.title,
+    ),
+    h(
+      "span",
+      { class: "tools" },
       iconButton("pencil", `Rename “${conversation.title}”`, () => rename(conversation)),
-      iconButton("trash", `Delete “${conversation.title}”`, () => remove(conversation))));
+      iconButton("trash", `Delete “${conversation.title}”`, () => remove(conversation)),
+    ),
+  );
 }
 
 async function rename(conversation) {
-  const title = await prompt({ title: "Rename this conversation", label: "Name", value: conversation.title, action: "Rename" });
+  const title = await prompt({
+    title: "Rename this conversation",
+    label: "Name",
+    value: conversation.title,
+    action: "Rename",
+  });
   if (title) conversations.rename(conversation.id, title);
 }
 
 async function remove(conversation) {
-  const sure = await confirm({ title: "Delete this conversation?", action: "Delete",
-    text: `“${conversation.title}” is removed from this browser. Its traces stay with the service.` });
+  const sure = await confirm({
+    title: "Delete this conversation?",
+    action: "Delete",
+    text: `“${conversation.title}” is removed from this browser. Its traces stay with the service.`,
+  });
   if (!sure) return;
   conversations.remove(conversation.id);
   if (route().id === conversation.id) location.hash = "#/chat";

@@ -49,7 +49,8 @@ export function inlineOf(text, start, end) {
 }
 
 function tokenOf(text, [, bold, code], start, end) {
-  if (bold !== undefined) return { kind: "bold", start, end, inner: inlineOf(text, start + 2, end - 2) };
+  if (bold !== undefined)
+    return { kind: "bold", start, end, inner: inlineOf(text, start + 2, end - 2) };
   if (code !== undefined) return { kind: "code", start, end };
   return { kind: "cite", start, end, number: Number(text.slice(start + 1, end - 1)) };
 }

@@ -23,9 +23,26 @@ export class TurnView {
     this.notice = h("div", { class: "turn-notice" });
     this.sources = h("div", { class: "sources" });
     this.foot = h("div", { class: "turn-foot" });
-    this.answer = h("div", { class: "answer" }, this.notice, this.status, this.text.element, this.foot, this.sources);
-    this.element = h("article", { class: "turn" },
-      h("h2", { class: "question" }, h("span", { class: "visually-hidden" }, "You asked: "), turn.question), this.answer);
+    this.answer = h(
+      "div",
+      { class: "answer" },
+      this.notice,
+      this.status,
+      this.text.element,
+      this.foot,
+      this.sources,
+    );
+    this.element = h(
+      "article",
+      { class: "turn" },
+      h(
+        "h2",
+        { class: "question" },
+        h("span", { class: "visually-hidden" }, "You asked: "),
+        turn.question,
+      ),
+      this.answer,
+    );
     this.drawn = { sources: null, state: null };
     this.update();
   }
@@ -51,12 +68,19 @@ export class TurnView {
     const { state, text, sources } = this.turn;
     const waiting = state in WAITING && !text;
     this.status.hidden = !waiting;
-    if (waiting) this.status.textContent = state === "asking" ? WAITING.asking : `${WAITING.writing} ${count(sources.length, "passage")}`;
+    if (waiting)
+      this.status.textContent =
+        state === "asking"
+          ? WAITING.asking
+          : `${WAITING.writing} ${count(sources.length, "passage")}`;
   }
 
   showOutcome() {
     const { turn } = this;
-    fill(this.notice, OUTCOMES[turn.state === "done" && turn.answer.refused ? "refused" : turn.state]?.(this));
+    fill(
+      this.notice,
+      OUTCOMES[turn.state === "done" && turn.answer.refused ? "refused" : turn.state]?.(this),
+    );
     fill(this.foot, turn.state === "done" && this.tools());
   }
 
@@ -67,8 +91,18 @@ export class TurnView {
     const split = turn.state === "done" && cited.size > 0;
     const first = split ? turn.sources.filter((one) => cited.has(one.number)) : turn.sources;
     const rest = split ? turn.sources.filter((one) => !cited.has(one.number)) : [];
-    return fill(this.sources, h("h3", {}, this.heading(split)), this.cards(first),
-      rest.length > 0 && h("details", {}, h("summary", {}, `${count(rest.length, "more passage")} read, not cited`), this.cards(rest)));
+    return fill(
+      this.sources,
+      h("h3", {}, this.heading(split)),
+      this.cards(first),
+      rest.length > 0 &&
+        h(
+          "details",
+          {},
+          h("summary", {}, `${count(rest.length, "more passage")} read, not cited`),
+          this.cards(rest),
+        ),
+    );
   }
 
   heading(split) {
@@ -77,12 +111,37 @@ export class TurnView {
   }
 
   cards(sources) {
-    return h("ol", { class: "cards" }, sources.map((source) => h("li", {},
-      h("button", { type: "button", class: "card", on: { click: () => openPassage(this.cited(source), this.steps()) } },
-        h("span", { class: "cite still" }, h("span", { class: "visually-hidden" }, "Source "), source.number),
-        h("span", { class: "card-text" },
-          h("strong", {}, nameOf(source)), h("span", { class: "place" }, placeOf(source) || source.name),
-          h("span", { class: "excerpt" }, excerptOf(this.cited(source))))))));
+    return h(
+      "ol",
+      { class: "cards" },
+      sources.map((source) =>
+        h(
+          "li",
+          {},
+          h(
+            "button",
+            {
+              type: "button",
+              class: "card",
+              on: { click: () => openPassage(this.cited(source), this.steps()) },
+            },
+            h(
+              "span",
+              { class: "cite still" },
+              h("span", { class: "visually-hidden" }, "Source "),
+              source.number,
+            ),
+            h(
+              "span",
+              { class: "card-text" },
+              h("strong", {}, nameOf(source)),
+              h("span", { class: "place" }, placeOf(source) || source.name),
+              h("span", { class: "excerpt" }, excerptOf(this.cited(source))),
+            ),
+          ),
+        ),
+      ),
+    );
   }
 
   cited(source) {
@@ -94,8 +153,10 @@ export class TurnView {
     const { answer, sources } = this.turn;
     if (this.stepsFor !== answer) {
       this.stepsFor = answer;
-      this.made = (answer?.citations ?? []).map((citation) =>
-        ({ citation, source: sources.find((one) => one.number === citation.number) }));
+      this.made = (answer?.citations ?? []).map((citation) => ({
+        citation,
+        source: sources.find((one) => one.number === citation.number),
+      }));
     }
     return this.made ?? [];
   }
@@ -106,8 +167,22 @@ export class TurnView {
     return [
       feedback(turn),
       iconButton("copy", "Copy answer with citations", () => this.copy()),
-      traced && h("a", { class: "icon-button", href: address("traces", turn.traceId), "aria-label": "Trace of this answer", title: "Trace of this answer" }, icon("trace")),
-      h("span", { class: "took" }, [turn.answer.model, duration(turn.answer.timings_ms?.total)].join(" · ")),
+      traced &&
+        h(
+          "a",
+          {
+            class: "icon-button",
+            href: address("traces", turn.traceId),
+            "aria-label": "Trace of this answer",
+            title: "Trace of this answer",
+          },
+          icon("trace"),
+        ),
+      h(
+        "span",
+        { class: "took" },
+        [turn.answer.model, duration(turn.answer.timings_ms?.total)].join(" · "),
+      ),
     ];
   }
 
@@ -141,9 +216,21 @@ function excerptOf({ source, citation }) {
 }
 
 const OUTCOMES = {
-  refused: ({ turn }) => [h("p", { class: "refusal-title" }, icon("search"), "Not in the documents"),
-    lookedElsewhere(turn) && h("p", { class: "looked-for" }, `Looked for: ${turn.answer.refusal.looked_for}`)],
-  stopped: (view) => h("p", { class: "stopped" }, "Stopped before the end, so nothing here was checked. ",
-    h("button", { type: "button", class: "link", on: { click: () => view.again() } }, "Ask again")),
+  refused: ({ turn }) => [
+    h("p", { class: "refusal-title" }, icon("search"), "Not in the documents"),
+    lookedElsewhere(turn) &&
+      h("p", { class: "looked-for" }, `Looked for: ${turn.answer.refusal.looked_for}`),
+  ],
+  stopped: (view) =>
+    h(
+      "p",
+      { class: "stopped" },
+      "Stopped before the end, so nothing here was checked. ",
+      h(
+        "button",
+        { type: "button", class: "link", on: { click: () => view.again() } },
+        "Ask again",
+      ),
+    ),
   failed: (view) => trouble(view.turn.problem, () => view.again()),
 };

@@ -25,9 +25,16 @@ class ChatView {
     this.conversation = conversation;
     this.views = new Map();
     this.stream = h("div", { class: "stream" });
-    this.composer = new Composer((question) => this.ask(question), () => this.stop());
-    this.element = h("section", { class: "chat", "aria-label": "Chat" }, this.stream,
-      h("div", { class: "dock" }, this.composer.element));
+    this.composer = new Composer(
+      (question) => this.ask(question),
+      () => this.stop(),
+    );
+    this.element = h(
+      "section",
+      { class: "chat", "aria-label": "Chat" },
+      this.stream,
+      h("div", { class: "dock" }, this.composer.element),
+    );
     this.onTurn = (event) => this.moved(event.detail);
   }
 
@@ -46,9 +53,15 @@ class ChatView {
   show() {
     const turns = this.conversation?.turns ?? [];
     this.views.clear();
-    fill(this.stream, turns.length
-      ? [h("h1", { class: "visually-hidden", tabindex: "-1" }, this.conversation.title), turns.map((turn) => this.add(turn))]
-      : welcome((question) => this.ask(question)));
+    fill(
+      this.stream,
+      turns.length
+        ? [
+            h("h1", { class: "visually-hidden", tabindex: "-1" }, this.conversation.title),
+            turns.map((turn) => this.add(turn)),
+          ]
+        : welcome((question) => this.ask(question)),
+    );
     this.composer.set(turns.some(underway));
   }
 

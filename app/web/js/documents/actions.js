@@ -23,17 +23,26 @@ export async function retry(document) {
 
 /** Deletes after asking, and shows the receipt. Answers whether it is gone. */
 export async function remove(document) {
-  const sure = await confirm({ title: `Delete ${document.name}?`, action: "Delete",
-    text: "All its versions and passages go at once. Answers that cite it keep their quotes, but can no longer open it." });
-  return sure && tried(async () => {
-    receipt(await json("DELETE", `/v1/documents/${document.id}`));
+  const sure = await confirm({
+    title: `Delete ${document.name}?`,
+    action: "Delete",
+    text: "All its versions and passages go at once. Answers that cite it keep their quotes, but can no longer open it.",
   });
+  return (
+    sure &&
+    tried(async () => {
+      receipt(await json("DELETE", `/v1/documents/${document.id}`));
+    })
+  );
 }
 
 /** Saves the file as it was uploaded. Fetched rather than linked, because a link cannot carry the key. */
 export async function download(document, version) {
   await tried(async () => {
-    const response = await request("GET", `/v1/documents/${document.id}/original`, { params: { version }, accept: "*/*" });
+    const response = await request("GET", `/v1/documents/${document.id}/original`, {
+      params: { version },
+      accept: "*/*",
+    });
     const url = URL.createObjectURL(await response.blob());
     h("a", { href: url, download: document.name }).click();
     setTimeout(() => URL.revokeObjectURL(url), 60_000);
@@ -42,11 +51,25 @@ export async function download(document, version) {
 
 function receipt({ name, deleted_at: at, removed, remaining_chunks: left }) {
   const row = (term, value) => [h("dt", {}, term), h("dd", { class: "number" }, value)];
-  report(`${name} is deleted`,
-    h("p", {}, left === 0 ? "Counted afterwards: none of its passages can be found any more."
-      : `Counted afterwards: ${count(left, "passage")} still to go. They are not shown in answers.`),
-    h("dl", { class: "facts receipt" }, row("Passages removed", removed.chunks), row("Versions removed", removed.versions),
-      row("Files removed", removed.files), row("Passages left", left), row("Deleted", moment(at))));
+  report(
+    `${name} is deleted`,
+    h(
+      "p",
+      {},
+      left === 0
+        ? "Counted afterwards: none of its passages can be found any more."
+        : `Counted afterwards: ${count(left, "passage")} still to go. They are not shown in answers.`,
+    ),
+    h(
+      "dl",
+      { class: "facts receipt" },
+      row("Passages removed", removed.chunks),
+      row("Versions removed", removed.versions),
+      row("Files removed", removed.files),
+      row("Passages left", left),
+      row("Deleted", moment(at)),
+    ),
+  );
 }
 
 async function tried(act) {

@@ -9,25 +9,43 @@ const LANGUAGES = new Intl.DisplayNames("en", { type: "language" });
 
 /** `shown` is the version whose text is on the page. */
 export function aside(document, shown) {
-  return [facts(document), warnings(document), stages(document), versions(document, shown), metadata(document)].filter(Boolean);
+  return [
+    facts(document),
+    warnings(document),
+    stages(document),
+    versions(document, shown),
+    metadata(document),
+  ].filter(Boolean);
 }
 
 function facts(document) {
-  return part("About", list([
-    ["Type", kind(document.media_type, document.name)],
-    ["Size", size(document.size_bytes)],
-    ["Pages", document.pages],
-    ["Chunks", whole(document.chunks)],
-    ["Language", document.language && LANGUAGES.of(document.language)],
-    ["Readable by", document.groups.length ? document.groups.join(", ") : "everyone here"],
-    ["Uploaded", moment(document.created_at)],
-    ["Attempts", document.attempts > 1 ? document.attempts : null],
-  ]));
+  return part(
+    "About",
+    list([
+      ["Type", kind(document.media_type, document.name)],
+      ["Size", size(document.size_bytes)],
+      ["Pages", document.pages],
+      ["Chunks", whole(document.chunks)],
+      ["Language", document.language && LANGUAGES.of(document.language)],
+      ["Readable by", document.groups.length ? document.groups.join(", ") : "everyone here"],
+      ["Uploaded", moment(document.created_at)],
+      ["Attempts", document.attempts > 1 ? document.attempts : null],
+    ]),
+  );
 }
 
 function warnings({ warnings: said }) {
-  return said.length > 0 && part("What to know", h("ul", { class: "warnings" },
-    said.map((text) => h("li", {}, icon("alert"), text))));
+  return (
+    said.length > 0 &&
+    part(
+      "What to know",
+      h(
+        "ul",
+        { class: "warnings" },
+        said.map((text) => h("li", {}, icon("alert"), text)),
+      ),
+    )
+  );
 }
 
 /** Bars as wide as each stage's share of the whole. */
@@ -35,22 +53,78 @@ function stages({ timeline }) {
   const shown = timeline.filter((one) => STAGES.includes(one.stage));
   if (!shown.length) return null;
   const longest = Math.max(...shown.map((one) => one.seconds ?? 0), 0.001);
-  return part("Timeline", h("ol", { class: "stages" }, shown.map((one) =>
-    h("li", {}, h("span", {}, word(one.stage)),
-      h("span", { class: "stage-track" }, h("span", { class: "stage-bar", style: { width: `${Math.max(2, (100 * (one.seconds ?? 0)) / longest)}%` } })),
-      h("span", { class: "number" }, one.seconds === null ? "now" : duration(one.seconds * 1000))))));
+  return part(
+    "Timeline",
+    h(
+      "ol",
+      { class: "stages" },
+      shown.map((one) =>
+        h(
+          "li",
+          {},
+          h("span", {}, word(one.stage)),
+          h(
+            "span",
+            { class: "stage-track" },
+            h("span", {
+              class: "stage-bar",
+              style: { width: `${Math.max(2, (100 * (one.seconds ?? 0)) / longest)}%` },
+            }),
+          ),
+          h(
+            "span",
+            { class: "number" },
+            one.seconds === null ? "now" : duration(one.seconds * 1000),
+          ),
+        ),
+      ),
+    ),
+  );
 }
 
 function versions({ id, versions: all = [], live_version: live }, shown) {
-  return all.length > 0 && part("Versions", h("ul", { class: "versions" }, [...all].sort((a, b) => b.version - a.version).map((one) =>
-    h("li", {},
-      h("a", { href: address("documents", id, { version: one.version }), "aria-current": one.version === shown && "true" }, `Version ${one.version}`),
-      one.version === live ? h("span", { class: "badge good" }, "answers") : h("span", { class: "badge" }, word(one.status ?? "")),
-      one.created_at && h("time", { datetime: one.created_at, title: moment(one.created_at) }, ago(one.created_at))))));
+  return (
+    all.length > 0 &&
+    part(
+      "Versions",
+      h(
+        "ul",
+        { class: "versions" },
+        [...all]
+          .sort((a, b) => b.version - a.version)
+          .map((one) =>
+            h(
+              "li",
+              {},
+              h(
+                "a",
+                {
+                  href: address("documents", id, { version: one.version }),
+                  "aria-current": one.version === shown && "true",
+                },
+                `Version ${one.version}`,
+              ),
+              one.version === live
+                ? h("span", { class: "badge good" }, "answers")
+                : h("span", { class: "badge" }, word(one.status ?? "")),
+              one.created_at &&
+                h(
+                  "time",
+                  { datetime: one.created_at, title: moment(one.created_at) },
+                  ago(one.created_at),
+                ),
+            ),
+          ),
+      ),
+    )
+  );
 }
 
 function metadata({ metadata: fields }) {
-  const pairs = Object.entries(fields).map(([name, value]) => [name, Array.isArray(value) ? value.join(", ") : String(value)]);
+  const pairs = Object.entries(fields).map(([name, value]) => [
+    name,
+    Array.isArray(value) ? value.join(", ") : String(value),
+  ]);
   return pairs.length > 0 && part("Metadata", list(pairs));
 }
 
@@ -59,6 +133,11 @@ function part(title, content) {
 }
 
 function list(pairs) {
-  return h("dl", { class: "facts" }, pairs.filter(([, value]) => value !== null && value !== undefined && value !== "")
-    .map(([term, value]) => [h("dt", {}, term), h("dd", {}, value)]));
+  return h(
+    "dl",
+    { class: "facts" },
+    pairs
+      .filter(([, value]) => value !== null && value !== undefined && value !== "")
+      .map(([term, value]) => [h("dt", {}, term), h("dd", {}, value)]),
+  );
 }

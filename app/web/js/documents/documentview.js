@@ -23,14 +23,20 @@ class DocumentView {
   constructor({ id, params }) {
     this.id = id;
     this.asked = Number(params.get("version")) || null;
-    this.found = params.has("start") ? { start: Number(params.get("start")), end: Number(params.get("end")) } : null;
+    this.found = params.has("start")
+      ? { start: Number(params.get("start")), end: Number(params.get("end")) }
+      : null;
     this.pane = null;
     this.head = h("div", {});
     this.aside = h("div", { class: "document-aside" });
     this.place = h("div", { class: "document-text" });
-    this.element = h("section", { class: "view document" },
+    this.element = h(
+      "section",
+      { class: "view document" },
       h("a", { class: "back-link", href: "#/documents" }, icon("arrowLeft"), "Documents"),
-      this.head, h("div", { class: "document-columns" }, this.place, this.aside));
+      this.head,
+      h("div", { class: "document-columns" }, this.place, this.aside),
+    );
     this.onArrived = (event) => event.detail.id === this.id && this.refresh();
     uploads.addEventListener("arrived", this.onArrived);
   }
@@ -50,7 +56,11 @@ class DocumentView {
       await this.showText(document);
       if (moving(document) && !this.closed) this.timer = setTimeout(() => this.refresh(), POLL_MS);
     } catch (problem) {
-      if (!this.closed) fill(this.head, trouble(problem, () => this.refresh()));
+      if (!this.closed)
+        fill(
+          this.head,
+          trouble(problem, () => this.refresh()),
+        );
     }
   }
 
@@ -59,25 +69,54 @@ class DocumentView {
     if (face === this.face) return;
     this.face = face;
     const titled = document.title && document.title !== document.name;
-    fill(this.head, h("div", { class: "view-head" },
-      h("div", { class: "document-title" }, h("h1", { tabindex: "-1" }, document.title || document.name),
-        titled && h("p", { class: "lead" }, document.name),
-        h("div", { class: "document-status" }, statusOf(document)), failureOf(document)),
-      h("div", { class: "head-actions" }, this.actions(document))));
+    fill(
+      this.head,
+      h(
+        "div",
+        { class: "view-head" },
+        h(
+          "div",
+          { class: "document-title" },
+          h("h1", { tabindex: "-1" }, document.title || document.name),
+          titled && h("p", { class: "lead" }, document.name),
+          h("div", { class: "document-status" }, statusOf(document)),
+          failureOf(document),
+        ),
+        h("div", { class: "head-actions" }, this.actions(document)),
+      ),
+    );
     fill(this.aside, aside(document, this.asked ?? document.live_version));
   }
 
   actions(document) {
     const button = (name, label, act, look = "") =>
-      h("button", { type: "button", class: `button ${look}`, on: { click: act } }, icon(name), label);
+      h(
+        "button",
+        { type: "button", class: `button ${look}`, on: { click: act } },
+        icon(name),
+        label,
+      );
     const may = !obstacle("upload");
     return [
-      may && document.status === "failed" && button("replace", "Retry", async () => await retry(document) && this.refresh(), "primary"),
+      may &&
+        document.status === "failed" &&
+        button(
+          "replace",
+          "Retry",
+          async () => (await retry(document)) && this.refresh(),
+          "primary",
+        ),
       button("download", "Original", () => download(document, this.asked)),
       may && button("upload", "Replace", () => replace(document)),
-      may && button("trash", "Delete", async () => {
-        if (await remove(document)) location.hash = "#/documents";
-      }, "danger"),
+      may &&
+        button(
+          "trash",
+          "Delete",
+          async () => {
+            if (await remove(document)) location.hash = "#/documents";
+          },
+          "danger",
+        ),
     ];
   }
 
@@ -87,8 +126,21 @@ class DocumentView {
     if (version === this.version) return;
     this.version = version;
     if (!version) {
-      fill(this.place, h("div", { class: "empty" }, icon("file"), h("p", {}, moving(document)
-        ? "The text appears here as soon as it is read." : "No text was read from this file.")));
+      fill(
+        this.place,
+        h(
+          "div",
+          { class: "empty" },
+          icon("file"),
+          h(
+            "p",
+            {},
+            moving(document)
+              ? "The text appears here as soon as it is read."
+              : "No text was read from this file.",
+          ),
+        ),
+      );
       this.version = null;
       return;
     }

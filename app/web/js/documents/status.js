@@ -25,13 +25,25 @@ export function moving(document) {
 
 /** The badge; while work goes on, the bar and how long it will take. */
 export function statusOf(document) {
-  const badge = h("span", { class: `badge ${STATUS[document.status]?.[1] ?? ""}` }, word(document.status));
+  const badge = h(
+    "span",
+    { class: `badge ${STATUS[document.status]?.[1] ?? ""}` },
+    word(document.status),
+  );
   if (!moving(document)) return [badge];
   const { done = 0, total = 0, eta_s: eta } = document.progress ?? {};
-  const facts = [total > 1 && `${whole(done)} of ${whole(total)}`, remaining(eta)].filter(Boolean).join(", ");
-  return [h("span", { class: "moving" }, badge, h("span", { class: "eta number" }, facts)),
-    h("progress", { class: "bar", max: String(total || 1), value: total ? String(done) : null,
-      "aria-label": `${word(document.status)} ${document.name}` })];
+  const facts = [total > 1 && `${whole(done)} of ${whole(total)}`, remaining(eta)]
+    .filter(Boolean)
+    .join(", ");
+  return [
+    h("span", { class: "moving" }, badge, h("span", { class: "eta number" }, facts)),
+    h("progress", {
+      class: "bar",
+      max: String(total || 1),
+      value: total ? String(done) : null,
+      "aria-label": `${word(document.status)} ${document.name}`,
+    }),
+  ];
 }
 
 /** Why it failed, in the service's words. */

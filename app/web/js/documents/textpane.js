@@ -19,10 +19,23 @@ export class TextPane {
     this.chunks = null;
     this.outlined = false;
     this.body = h("div", { class: "reading" });
-    this.toggle = h("button", { type: "button", class: "button small", "aria-pressed": "false",
-      on: { click: () => this.outline(!this.outlined) } }, "Outline chunks");
+    this.toggle = h(
+      "button",
+      {
+        type: "button",
+        class: "button small",
+        "aria-pressed": "false",
+        on: { click: () => this.outline(!this.outlined) },
+      },
+      "Outline chunks",
+    );
     this.note = h("span", { class: "pane-note" });
-    this.element = h("div", {}, h("div", { class: "pane-head" }, this.note, this.toggle), this.body);
+    this.element = h(
+      "div",
+      {},
+      h("div", { class: "pane-head" }, this.note, this.toggle),
+      this.body,
+    );
   }
 
   /** Loads and draws, and scrolls to what was asked for. Failures are shown in place. */
@@ -30,7 +43,10 @@ export class TextPane {
     try {
       this.text = await contentOf(this.documentId, this.version);
     } catch (problem) {
-      fill(this.body, trouble(problem, () => this.open()));
+      fill(
+        this.body,
+        trouble(problem, () => this.open()),
+      );
       return;
     }
     const { blocks } = this.text;
@@ -58,19 +74,53 @@ export class TextPane {
 
   draw() {
     const { text, first, last } = this;
-    const more = (label, change) => h("button", { type: "button", class: "button small more", on: { click: () => { change(); this.draw(); } } }, label);
-    this.note.textContent = this.outlined ? `${this.chunks.length} chunks, as they are searched` : `Version ${this.version}, as it was read`;
-    fill(this.body,
-      first > 0 && more("Earlier text", () => { this.first = Math.max(0, first - WINDOW); }),
+    const more = (label, change) =>
+      h(
+        "button",
+        {
+          type: "button",
+          class: "button small more",
+          on: {
+            click: () => {
+              change();
+              this.draw();
+            },
+          },
+        },
+        label,
+      );
+    this.note.textContent = this.outlined
+      ? `${this.chunks.length} chunks, as they are searched`
+      : `Version ${this.version}, as it was read`;
+    fill(
+      this.body,
+      first > 0 &&
+        more("Earlier text", () => {
+          this.first = Math.max(0, first - WINDOW);
+        }),
       render(text, this.marks(), first, last),
-      last < text.blocks.length && more("Later text", () => { this.last = Math.min(text.blocks.length, last + WINDOW); }));
+      last < text.blocks.length &&
+        more("Later text", () => {
+          this.last = Math.min(text.blocks.length, last + WINDOW);
+        }),
+    );
   }
 
   marks() {
     const found = this.found ? [stretch(this.text, "quote", this.found.start, this.found.end)] : [];
     if (!this.outlined) return found;
-    return [...found, ...this.chunks.map((chunk) =>
-      stretch(this.text, chunk.ordinal % 2 ? "even" : "odd", chunk.start, chunk.end, labelOf(chunk)))];
+    return [
+      ...found,
+      ...this.chunks.map((chunk) =>
+        stretch(
+          this.text,
+          chunk.ordinal % 2 ? "even" : "odd",
+          chunk.start,
+          chunk.end,
+          labelOf(chunk),
+        ),
+      ),
+    ];
   }
 
   async loadChunks() {
@@ -90,5 +140,7 @@ export class TextPane {
 function labelOf({ ordinal, page, section, text, start, end }) {
   const above = section.at(-1) ?? "";
   const said = text.startsWith(above) ? null : above;
-  return [`${ordinal + 1}`, page && `p. ${page}`, said, `${end - start} characters`].filter(Boolean).join(" · ");
+  return [`${ordinal + 1}`, page && `p. ${page}`, said, `${end - start} characters`]
+    .filter(Boolean)
+    .join(" · ");
 }

@@ -16,13 +16,33 @@ export function openTray() {
     files.forEach((file) => uploads.add(file, { groups: readers.chosen() }));
     if (files.length) announce(`Uploading ${count(files.length, "file")}.`);
   };
-  const zone = h("div", { class: "dropzone" }, icon("upload"),
-    h("p", {}, h("strong", {}, "Drop files here"), " or ",
-      h("button", { type: "button", class: "link", on: { click: async () => add(await pick()) } }, "choose them")),
-    h("p", { class: "hint" }, "PDF, Word, PowerPoint, Excel, HTML, Markdown, text, CSV, e-mail, EPUB. The same name makes a new version."),
-    readers.element);
+  const zone = h(
+    "div",
+    { class: "dropzone" },
+    icon("upload"),
+    h(
+      "p",
+      {},
+      h("strong", {}, "Drop files here"),
+      " or ",
+      h(
+        "button",
+        { type: "button", class: "link", on: { click: async () => add(await pick()) } },
+        "choose them",
+      ),
+    ),
+    h(
+      "p",
+      { class: "hint" },
+      "PDF, Word, PowerPoint, Excel, HTML, Markdown, text, CSV, e-mail, EPUB. The same name makes a new version.",
+    ),
+    readers.element,
+  );
   const stops = [watchDrop(zone, add), watchUploads(list)];
-  return { element: h("div", { class: "tray" }, zone, list), close: () => stops.forEach((stop) => stop()) };
+  return {
+    element: h("div", { class: "tray" }, zone, list),
+    close: () => stops.forEach((stop) => stop()),
+  };
 }
 
 /** The whole window takes files, so that one need not aim. */
@@ -40,7 +60,8 @@ function watchDrop(zone, add) {
   };
   const listeners = { dragover: over, dragleave: leave, drop };
   for (const [name, listener] of Object.entries(listeners)) addEventListener(name, listener);
-  return () => Object.entries(listeners).forEach(([name, listener]) => removeEventListener(name, listener));
+  return () =>
+    Object.entries(listeners).forEach(([name, listener]) => removeEventListener(name, listener));
 }
 
 function watchUploads(list) {
@@ -63,7 +84,12 @@ class Line {
   constructor(item, list) {
     this.item = item;
     this.state = null;
-    this.bar = h("progress", { class: "bar", max: "1", value: "0", "aria-label": `Uploading ${item.name}` });
+    this.bar = h("progress", {
+      class: "bar",
+      max: "1",
+      value: "0",
+      "aria-label": `Uploading ${item.name}`,
+    });
     this.element = h("li", {});
     list.append(this.element);
   }
@@ -73,17 +99,33 @@ class Line {
     this.bar.value = item.sent;
     if (item.state === this.state) return;
     this.state = item.state;
-    fill(this.element, h("span", { class: "upload-name" }, item.name, h("small", {}, size(item.size))),
+    fill(
+      this.element,
+      h("span", { class: "upload-name" }, item.name, h("small", {}, size(item.size))),
       item.state === "failed" ? failed(item) : this.bar,
-      iconButton("close", item.state === "failed" ? `Dismiss ${item.name}` : `Stop uploading ${item.name}`, () => uploads.dismiss(item)));
+      iconButton(
+        "close",
+        item.state === "failed" ? `Dismiss ${item.name}` : `Stop uploading ${item.name}`,
+        () => uploads.dismiss(item),
+      ),
+    );
     if (item.state === "failed") announce(`${item.name} was not uploaded. ${item.problem.message}`);
   }
 }
 
 function failed(item) {
   const final = [413, 415, 422].includes(item.problem.status);
-  return h("span", { class: "upload-problem" }, item.problem.message,
-    !final && h("button", { type: "button", class: "link", on: { click: () => uploads.again(item) } }, "Try again"));
+  return h(
+    "span",
+    { class: "upload-problem" },
+    item.problem.message,
+    !final &&
+      h(
+        "button",
+        { type: "button", class: "link", on: { click: () => uploads.again(item) } },
+        "Try again",
+      ),
+  );
 }
 
 /** Everyone, unless groups are ticked. Shown to those who belong to any. */
@@ -91,9 +133,14 @@ function whoMayRead() {
   const { groups, tenant } = me();
   const boxes = groups.map((group) => h("input", { type: "checkbox", value: group }));
   const chosen = () => boxes.filter((box) => box.checked).map((box) => box.value);
-  const element = boxes.length > 0 && h("details", { class: "readers" },
-    h("summary", {}, "Who may read them"),
-    h("p", {}, `Everyone in ${tenant}, or only:`),
-    boxes.map((box) => h("label", { class: "check" }, box, box.value)));
+  const element =
+    boxes.length > 0 &&
+    h(
+      "details",
+      { class: "readers" },
+      h("summary", {}, "Who may read them"),
+      h("p", {}, `Everyone in ${tenant}, or only:`),
+      boxes.map((box) => h("label", { class: "check" }, box, box.value)),
+    );
   return { element, chosen };
 }

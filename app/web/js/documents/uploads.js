@@ -12,8 +12,17 @@ class Uploads extends EventTarget {
 
   /** `name` stands in for the file's own: uploading under a known name makes a new version of it. */
   add(file, { name = file.name, groups = [] } = {}) {
-    const item = { id: crypto.randomUUID?.() ?? `${performance.now()}`, name, size: file.size, file, groups,
-      sent: 0, state: "waiting", problem: null, stopper: new AbortController() };
+    const item = {
+      id: crypto.randomUUID?.() ?? `${performance.now()}`,
+      name,
+      size: file.size,
+      file,
+      groups,
+      sent: 0,
+      state: "waiting",
+      problem: null,
+      stopper: new AbortController(),
+    };
     this.items.push(item);
     this.waiting.push(item);
     this.changed();
@@ -53,7 +62,11 @@ class Uploads extends EventTarget {
       this.changed();
     };
     try {
-      const document = await upload(item.name, item.file, { groups: item.groups, report, signal: item.stopper.signal });
+      const document = await upload(item.name, item.file, {
+        groups: item.groups,
+        report,
+        signal: item.stopper.signal,
+      });
       this.items = this.items.filter((other) => other !== item);
       this.dispatchEvent(new CustomEvent("arrived", { detail: document }));
     } catch (problem) {

@@ -1,11 +1,11 @@
 /** The documents: everything uploaded, how far each is, and why one failed. */
 
-import { json } from "../api.js";
 import { announce } from "../announce.js";
 import { fill, h, icon } from "../dom.js";
 import { count } from "../format.js";
 import { obstacle } from "../session.js";
 import { trouble } from "../trouble.js";
+import { list } from "./listing.js";
 import { Row } from "./row.js";
 import { STAGES, moving, word } from "./status.js";
 import { openTray } from "./tray.js";
@@ -13,9 +13,13 @@ import { uploads } from "./uploads.js";
 
 const BUSY_MS = 1000;
 const CALM_MS = 15_000;
-const PAGE = 50;
 const TYPING_MS = 250;
-const FILTERS = [["", "All"], ["busy", "In progress"], ["ready", word("ready")], ["failed", word("failed")]];
+const FILTERS = [
+  ["", "All"],
+  ["busy", "In progress"],
+  ["ready", word("ready")],
+  ["failed", word("failed")],
+];
 const COLUMNS = ["Name", "Type", "Size", "Status", "Chunks", "Updated"];
 
 export async function documentsView(main) {
@@ -37,12 +41,22 @@ class DocumentsView {
     this.lead = h("p", { class: "lead" }, "Loading");
     this.filters = h("div", { class: "filters", role: "group", "aria-label": "Status" });
     this.notice = h("div");
-    this.table = h("table", { class: "documents", role: "table", "aria-label": "Documents", hidden: true }, header());
+    this.table = h(
+      "table",
+      { class: "documents", role: "table", "aria-label": "Documents", hidden: true },
+      header(),
+    );
     this.foot = h("div", { class: "list-foot" });
-    this.element = h("section", { class: "view" },
+    this.element = h(
+      "section",
+      { class: "view" },
       h("div", { class: "view-head" }, h("div", {}, h("h1", {}, "Documents"), this.lead)),
-      this.tray.element, h("div", { class: "list-head" }, this.filters, this.search()),
-      this.notice, this.table, this.foot);
+      this.tray.element,
+      h("div", { class: "list-head" }, this.filters, this.search()),
+      this.notice,
+      this.table,
+      this.foot,
+    );
     this.onArrived = () => this.refresh();
     this.onShown = () => !document.hidden && this.refresh();
     uploads.addEventListener("arrived", this.onArrived);
@@ -59,11 +73,18 @@ class DocumentsView {
 
   search() {
     let typing = null;
-    const input = h("input", { class: "input", type: "search", placeholder: "Filter by name", "aria-label": "Filter by name",
-      on: { input: () => {
-        clearTimeout(typing);
-        typing = setTimeout(() => this.narrow({ name: input.value.trim() }), TYPING_MS);
-      } } });
+    const input = h("input", {
+      class: "input",
+      type: "search",
+      placeholder: "Filter by name",
+      "aria-label": "Filter by name",
+      on: {
+        input: () => {
+          clearTimeout(typing);
+          typing = setTimeout(() => this.narrow({ name: input.value.trim() }), TYPING_MS);
+        },
+      },
+    });
     return h("div", { class: "search" }, icon("search"), input);
   }
 
@@ -77,14 +98,17 @@ class DocumentsView {
     clearTimeout(this.timer);
     const turn = ++this.asked;
     try {
-      const listed = await this.load();
+      const listed = await list(this);
       if (turn !== this.asked || this.closed) return;
       this.notice.replaceChildren();
       this.draw(listed);
       this.again(listed.items.some(moving) || this.working ? BUSY_MS : CALM_MS);
     } catch (problem) {
       if (turn !== this.asked || this.closed) return;
-      fill(this.notice, trouble(problem, () => this.refresh()));
+      fill(
+        this.notice,
+        trouble(problem, () => this.refresh()),
+      );
       this.again(CALM_MS);
     }
   }
@@ -93,38 +117,42 @@ class DocumentsView {
     if (!document.hidden) this.timer = setTimeout(() => this.refresh(), afterMs);
   }
 
-  async load() {
-    if (this.status !== "busy") return this.listed(this.status);
-    const stages = await Promise.all(STAGES.map((stage) => this.listed(stage)));
-    const items = stages.flatMap((one) => one.items).sort((a, b) => (a.created_at < b.created_at ? 1 : -1));
-    return { items, next: null, counts: stages.at(-1).counts };
-  }
-
-  /** As many pages as were asked for, of one status or of all. */
-  async listed(status) {
-    const all = { items: [], next: null, counts: {} };
-    for (let page = 0; page < this.pages; page += 1) {
-      const params = { status, name: this.name, limit: PAGE, cursor: all.next };
-      const { items, next, counts } = await json("GET", "/v1/documents", { params });
-      Object.assign(all, { items: [...all.items, ...items], next, counts });
-      if (!next) break;
-    }
-    return all;
-  }
-
   draw({ items, next, counts }) {
     this.drawLead(counts);
     this.drawRows(items);
     this.table.hidden = items.length === 0;
-    fill(this.foot,
+    fill(
+      this.foot,
       items.length === 0 && this.empty(counts),
-      next && h("button", { type: "button", class: "button", on: { click: () => { this.pages += 1; this.refresh(); } } }, "Show more"));
+      next &&
+        h(
+          "button",
+          {
+            type: "button",
+            class: "button",
+            on: {
+              click: () => {
+                this.pages += 1;
+                this.refresh();
+              },
+            },
+          },
+          "Show more",
+        ),
+    );
   }
 
   drawLead(counts) {
     const number = (statuses) => statuses.reduce((sum, status) => sum + (counts[status] ?? 0), 0);
-    const numbers = { "": number(Object.keys(counts)), busy: number(STAGES), ready: counts.ready ?? 0, failed: counts.failed ?? 0 };
-    const said = numbers[""] ? `${count(numbers.ready, "document")} ready to be asked` : "Nothing is loaded yet";
+    const numbers = {
+      "": number(Object.keys(counts)),
+      busy: number(STAGES),
+      ready: counts.ready ?? 0,
+      failed: counts.failed ?? 0,
+    };
+    const said = numbers[""]
+      ? `${count(numbers.ready, "document")} ready to be asked`
+      : "Nothing is loaded yet";
     if (this.working && !numbers.busy) announce(`Everything is read. ${said}.`);
     this.working = numbers.busy > 0;
     if (this.lead.textContent !== said) this.lead.textContent = said;
@@ -136,15 +164,29 @@ class DocumentsView {
 
   drawFilters(numbers) {
     const at = [...this.filters.children].indexOf(document.activeElement);
-    fill(this.filters, FILTERS.map(([value, label]) =>
-      h("button", { type: "button", class: "filter", "aria-pressed": String(this.status === value),
-        on: { click: () => this.narrow({ status: value }) } }, label, h("span", { class: "number" }, numbers[value]))));
+    fill(
+      this.filters,
+      FILTERS.map(([value, label]) =>
+        h(
+          "button",
+          {
+            type: "button",
+            class: "filter",
+            "aria-pressed": String(this.status === value),
+            on: { click: () => this.narrow({ status: value }) },
+          },
+          label,
+          h("span", { class: "number" }, numbers[value]),
+        ),
+      ),
+    );
     if (at >= 0) this.filters.children[at].focus();
   }
 
   drawRows(items) {
     const listed = new Set(items.map((item) => item.id));
-    for (const [id, row] of this.rows) if (!listed.has(id)) this.rows.delete(id) && row.element.remove();
+    for (const [id, row] of this.rows)
+      if (!listed.has(id)) this.rows.delete(id) && row.element.remove();
     items.forEach((item, at) => {
       if (!this.rows.has(item.id)) this.rows.set(item.id, new Row(() => this.refresh()));
       const row = this.rows.get(item.id);
@@ -157,13 +199,45 @@ class DocumentsView {
   empty(counts) {
     const any = Object.values(counts).some(Boolean);
     if (any) return h("div", { class: "empty" }, h("p", {}, "No document matches this filter."));
-    return h("div", { class: "empty" }, icon("folder"), h("h2", {}, "No documents yet"),
-      h("p", {}, obstacle("upload") ? "An editor can upload some." : "Drop a few files above. They can be asked as soon as they are read."));
+    return h(
+      "div",
+      { class: "empty" },
+      icon("folder"),
+      h("h2", {}, "No documents yet"),
+      h(
+        "p",
+        {},
+        obstacle("upload")
+          ? "An editor can upload some."
+          : "Drop a few files above. They can be asked as soon as they are read.",
+      ),
+    );
   }
 }
 
 function header() {
-  return h("thead", { role: "rowgroup" }, h("tr", { role: "row" },
-    COLUMNS.map((name) => h("th", { role: "columnheader", scope: "col", class: name === "Size" || name === "Chunks" ? "right" : null }, name)),
-    h("th", { role: "columnheader", scope: "col" }, h("span", { class: "visually-hidden" }, "Actions"))));
+  return h(
+    "thead",
+    { role: "rowgroup" },
+    h(
+      "tr",
+      { role: "row" },
+      COLUMNS.map((name) =>
+        h(
+          "th",
+          {
+            role: "columnheader",
+            scope: "col",
+            class: name === "Size" || name === "Chunks" ? "right" : null,
+          },
+          name,
+        ),
+      ),
+      h(
+        "th",
+        { role: "columnheader", scope: "col" },
+        h("span", { class: "visually-hidden" }, "Actions"),
+      ),
+    ),
+  );
 }

@@ -8,8 +8,14 @@ import { address } from "../router.js";
 export function observation(step) {
   const own = OWN[step.type]?.(step) ?? {};
   return [
-    h("div", { class: "observation-head" }, h("h2", { tabindex: "-1" }, step.name), h("span", { class: "badge" }, step.type)),
-    step.status_message && h("p", { class: step.level === "ERROR" ? "failure" : "note" }, step.status_message),
+    h(
+      "div",
+      { class: "observation-head" },
+      h("h2", { tabindex: "-1" }, step.name),
+      h("span", { class: "badge" }, step.type),
+    ),
+    step.status_message &&
+      h("p", { class: step.level === "ERROR" ? "failure" : "note" }, step.status_message),
     facts(step),
     own.input ?? part("Input", step.input),
     own.output ?? part("Output", step.output),
@@ -18,29 +24,71 @@ export function observation(step) {
 }
 
 const OWN = {
-  retriever: (step) => ({ output: Array.isArray(step.output) && section("Passages", passages(step.output)) || undefined }),
+  retriever: (step) => ({
+    output: (Array.isArray(step.output) && section("Passages", passages(step.output))) || undefined,
+  }),
   generation: (step) => ({
     input: isMessages(step.input) ? section("Messages", messages(step.input)) : undefined,
-    output: typeof step.output === "string" ? section("Text", h("pre", { class: "prose", tabindex: "0" }, step.output)) : undefined,
+    output:
+      typeof step.output === "string"
+        ? section("Text", h("pre", { class: "prose", tabindex: "0" }, step.output))
+        : undefined,
   }),
 };
 
 function facts(step) {
-  const pairs = [["Began after", duration(step.start_ms)], ["Took", duration(step.duration_ms)],
-    ["First text after", step.first_token_ms ? duration(step.first_token_ms) : null], ["Model", step.model],
-    ...Object.entries(step.usage ?? {}).map(([name, value]) => [worded(name), whole(value)])];
-  return h("dl", { class: "trace-facts" }, pairs.filter(([, value]) => value).map(([term, value]) =>
-    h("div", {}, h("dt", {}, term), h("dd", { class: "number" }, value))));
+  const pairs = [
+    ["Began after", duration(step.start_ms)],
+    ["Took", duration(step.duration_ms)],
+    ["First text after", step.first_token_ms ? duration(step.first_token_ms) : null],
+    ["Model", step.model],
+    ...Object.entries(step.usage ?? {}).map(([name, value]) => [worded(name), whole(value)]),
+  ];
+  return h(
+    "dl",
+    { class: "trace-facts" },
+    pairs
+      .filter(([, value]) => value)
+      .map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", { class: "number" }, value))),
+  );
 }
 
 function passages(found) {
-  return h("ol", { class: "scored" }, found.map((one, at) => h("li", {},
-    h("div", { class: "scored-head" },
-      h("strong", {}, `${at + 1}. `, linked(one)),
-      h("span", { class: "number" }, `score ${figure(one.score)} · similarity ${figure(one.similarity)}`)),
-    h("p", { class: "place" }, [...(one.section ?? []), one.page && `page ${one.page}`].filter(Boolean).join(" › ")),
-    one.similarity > 0 && h("span", { class: "stage-track" }, h("span", { class: "stage-bar", style: { width: `${Math.min(100 * one.similarity, 100)}%` } })),
-    one.text && h("p", { class: "scored-text" }, one.text))));
+  return h(
+    "ol",
+    { class: "scored" },
+    found.map((one, at) =>
+      h(
+        "li",
+        {},
+        h(
+          "div",
+          { class: "scored-head" },
+          h("strong", {}, `${at + 1}. `, linked(one)),
+          h(
+            "span",
+            { class: "number" },
+            `score ${figure(one.score)} · similarity ${figure(one.similarity)}`,
+          ),
+        ),
+        h(
+          "p",
+          { class: "place" },
+          [...(one.section ?? []), one.page && `page ${one.page}`].filter(Boolean).join(" › "),
+        ),
+        one.similarity > 0 &&
+          h(
+            "span",
+            { class: "stage-track" },
+            h("span", {
+              class: "stage-bar",
+              style: { width: `${Math.min(100 * one.similarity, 100)}%` },
+            }),
+          ),
+        one.text && h("p", { class: "scored-text" }, one.text),
+      ),
+    ),
+  );
 }
 
 /** The name; it leads to the passage in its document where the trace knows the place. */
@@ -49,16 +97,32 @@ function linked({ name, document_id: id, version, start, end }) {
 }
 
 function messages(all) {
-  return h("ol", { class: "messages" }, all.map((one) => h("li", { data: { role: one.role } },
-    h("strong", {}, one.role), h("pre", { class: "prose", tabindex: "0" }, text(one.content)))));
+  return h(
+    "ol",
+    { class: "messages" },
+    all.map((one) =>
+      h(
+        "li",
+        { data: { role: one.role } },
+        h("strong", {}, one.role),
+        h("pre", { class: "prose", tabindex: "0" }, text(one.content)),
+      ),
+    ),
+  );
 }
 
 function isMessages(input) {
-  return Array.isArray(input) && input.every((one) => one && typeof one === "object" && "role" in one);
+  return (
+    Array.isArray(input) && input.every((one) => one && typeof one === "object" && "role" in one)
+  );
 }
 
 function part(title, value) {
-  const nothing = value === null || value === undefined || value === "" || (typeof value === "object" && !Object.keys(value).length);
+  const nothing =
+    value === null ||
+    value === undefined ||
+    value === "" ||
+    (typeof value === "object" && !Object.keys(value).length);
   return !nothing && section(title, h("pre", { tabindex: "0" }, text(value)));
 }
 
