@@ -22,6 +22,19 @@ _DANGLING = re.compile(
     r"|este|esta|esto|ellos|ellas)\b",
     re.IGNORECASE,
 )
+_ELSEWHERE = re.compile(
+    r"(?:for (?:more|further|additional|detailed) (?:information|details|help)|see (?:also )?"
+    r"|learn (?:more|how)|to learn more|refer to|(?:this|the following|these) (?:topic|section"
+    r"|chapter|page|guide|tutorial|document|video|example|table|list|step|procedure|article)s?\b"
+    r"|weitere informationen|siehe|mehr dazu|pour (?:plus|en savoir)|voir|para (?:más|obtener más)"
+    r"|consulte|véase)",
+    re.IGNORECASE,
+)
+_CODE = re.compile(
+    r"(?:from [\w.]+ import|import [\w.]+|def \w+\(|class \w+[(:]|\w+(?:\.\w+)+\(|\$ |>>> |[{}<])"
+    r"|.*(?:\w\([^)]*\)\s+\w+(?:\.\w+)*\(|\w = \w+\()"
+)
+"""Lines of a program, where nothing marks them as such."""
 _MARKUP = re.compile(r"!?\[([^\]\n]*)\]\([^)\s]*\)|<[^>\n]{1,80}>|\*{1,3}(?=\S)|(?<=\S)\*{1,3}")
 
 
@@ -40,6 +53,8 @@ class Candidate:
     """The context's words count as its own: it is a table's row, or answers a question above."""
     before: str = ""
     """The sentence before it, where it opens with a word that points back."""
+    points_elsewhere: bool = False
+    """It says where to read on (`For more information, see …`), which is seldom an answer."""
     complete: bool = True
     """Neither its beginning nor its end is cut off by the passage's."""
 
@@ -61,7 +76,7 @@ def candidates(source: Source) -> Iterator[Candidate]:
             yield from _list(source, place, said)
             above, before = body(sentence), ""
             continue
-        if sentence.kind != "code":
+        if sentence.kind != "code" and not _CODE.match(sentence.text):
             yield from _sentence(source, place, sentence, above, before)
             before = body(sentence) if sentence.complete else ""
 
@@ -81,6 +96,7 @@ def _sentence(
         context=above,
         inherits=above.endswith(("?", ":")),
         before=readable(before) if points_back else "",
+        points_elsewhere=_ELSEWHERE.match(text) is not None,
         complete=complete,
     )
 

@@ -16,7 +16,7 @@ _DATE = re.compile(
     r"|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|januar|februar|märz|mai|juni|juli|okt|dez"
     r"|janvier|février|mars|avril|juin|juillet|août|enero|febrero|marzo|abril|mayo|junio|julio"
     r"|monday|tuesday|wednesday|thursday|friday|saturday|sunday|day|week|month|year|hour|minute"
-    r"|tag|woche|monat|jahr|stunde|jour|semaine|mois|an|heure|día|semana|mes|año|hora)",
+    r"|when|tag|woche|monat|jahr|stunde|jour|semaine|mois|an|heure|día|semana|mes|año|hora)",
     re.IGNORECASE,
 )
 _REASON = re.compile(

@@ -9,6 +9,9 @@ from retrieval.text.sentences import cells
 
 _PATH = re.compile(r"(?P<thing>[\w\[\].-]+)\.(?P<key>[\w-]+): (?P<value>.+)")
 
+_AMOUNT = re.compile(r"\d[\d.,]*\s?(?:[%€$£°]|[^\W\d]{1,3}\b)|^\W*[\d.,]+\W*$|[€$£]\s?\d")
+LONGEST_TITLE = 40
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -47,9 +50,10 @@ class Rows:
 
     def _under_titles(self, values: tuple[str, ...]) -> Told | None:
         """`Strap; price: 12 €`: every cell but the first under its title."""
-        titles = self._titles = self._titles or values
-        if values == titles:
+        if not self._titles and _are_titles(values):
+            self._titles = values
             return None
+        titles = self._titles
         if len(titles) != len(values):
             titles = ("",) * len(values)
         told = [
@@ -67,3 +71,8 @@ class Rows:
         if value.endswith((".", "!", "?")):
             return Told(value, f"{subject} {key}")
         return Told(f"{subject}, {key}: {value}", key)
+
+
+def _are_titles(cells: tuple[str, ...]) -> bool:
+    """Short and without amounts: a passage may begin in the middle of a table, with a row."""
+    return all(len(cell) <= LONGEST_TITLE and not _AMOUNT.search(cell) for cell in cells)

@@ -25,10 +25,11 @@ the answer in about 80 of 100; similarity alone gives 64, coverage alone 74."""
 TOPIC = 0.5
 """The weight of a word that a follow-up takes from earlier turns."""
 MOST = 3
-CLOSE = 0.08
+CLOSE = 0.06
 """How far below the best a further sentence may score."""
 ENOUGH = 0.48
 """Nothing below this answers the question: of the right sentences, one in twenty scores less."""
+ELSEWHERE = 0.15
 MISSING = 0.12
 """Taken off when the whole passage lacks a name, year or identifier that the question has."""
 OTHER_YEAR = 0.25
@@ -59,6 +60,7 @@ def scores(
         + HINT * fits(question, each.text)
         + RANK / each.source.number
         + (COMPLETE if each.complete else 0.0)
+        - (ELSEWHERE if each.points_elsewhere else 0.0)
         - (MISSING if each.source.number in lacking else 0.0)
         - (OTHER_YEAR if _of_another_year(question, each.text) else 0.0)
         for i, each in enumerate(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from math import log
 
 from retrieval.text.signs import identifiers, names, numbers
@@ -32,15 +33,19 @@ class Terms:
     numbers: frozenset[str]
     identifiers: frozenset[str]
 
-    @property
-    def all(self) -> frozenset[str]:
-        """Stems, numbers and identifiers in one set, for looking up."""
-        return self.stems | self.numbers | self.identifiers
+    all: frozenset[str]
+    """Stems, numbers and identifiers in one set, for looking up."""
 
 
+@lru_cache(maxsize=1024)
 def terms(text: str, language: str | None = None) -> Terms:
-    """The content words, numbers and identifiers of a text."""
-    return Terms(frozenset(content_words(text, language)), numbers(text), identifiers(text))
+    """The content words, numbers and identifiers of a text.
+
+    The last thousand are kept: an answer's sentences are all held against the same passages.
+    """
+    stems = frozenset(content_words(text, language))
+    counted, coded = numbers(text), identifiers(text)
+    return Terms(stems, counted, coded, stems | counted | coded)
 
 
 def weights(text: str, language: str | None = None) -> dict[str, float]:

@@ -8,6 +8,7 @@ from retrieval.text.stopwords import listed
 from retrieval.text.words import Word, fold, stem, words
 
 _NUMBER = re.compile(r"(?<![\d.])\d{1,3}(?:[,.'’\u00a0\u202f]\d{3})+(?!\d)|\d+(?:[.,]\d+)?")
+_DIGIT = re.compile(r"\d")
 _VERSION = re.compile(r"[vV]?\d+(?:\.\d+){2,}|\b[vV]\d+(?:\.\d+)*")
 _QUOTATION = re.compile('["“„«‹]([^"“”„«»‹›\n]{3,400})["”“»›]')
 _BETWEEN = " \t([\"“„«'‘*#_-"
@@ -37,7 +38,7 @@ def numbers(text: str) -> frozenset[str]:
     Numerals are included (`twelve` is `12`), versions and the digits of identifiers are not.
     """
     plain = _VERSION.sub(" ", text)
-    for word in words(plain):
+    for word in words(plain) if _DIGIT.search(plain) else ():
         if word.mixed and not _measure(word.text):
             plain = plain[: word.start] + " " * len(word.text) + plain[word.end :]
     found = {_written(match[0]) for match in _NUMBER.finditer(plain)}
@@ -52,6 +53,8 @@ def years(text: str) -> frozenset[str]:
 
 def identifiers(text: str) -> frozenset[str]:
     """Error codes, model names, versions: words with letters and digits, and `2.3.1`. Folded."""
+    if not _DIGIT.search(text):
+        return frozenset()
     coded = {fold(w.text) for w in words(text) if w.mixed and not _measure(w.text)}
     return frozenset(coded | {fold(match[0]) for match in _VERSION.finditer(text)})
 

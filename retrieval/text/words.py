@@ -11,6 +11,7 @@ from functools import lru_cache
 from retrieval.text.stopwords import STOPWORDS, listed
 
 _WORD = re.compile(r"[^\W_]+(?:[-'’._/@+][^\W_]+)*", re.UNICODE)
+_MIXED = re.compile(r"\d.*[^\W\d_]|[^\W\d_].*\d")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
 _SUFFIXES = tuple(
     sorted(
@@ -43,13 +44,13 @@ class Word:
     @property
     def mixed(self) -> bool:
         """It has letters and digits, as identifiers such as `E-017` have."""
-        return any(c.isdigit() for c in self.text) and any(c.isalpha() for c in self.text)
+        return not self.text.isalpha() and _MIXED.search(self.text) is not None
 
 
 def words(text: str) -> Iterator[Word]:
     """Every word in order. Languages written without spaces give pairs of characters."""
     for match in _WORD.finditer(text):
-        if _CJK.search(match[0]):
+        if not match[0].isascii() and _CJK.search(match[0]):
             yield from _pairs(match[0], match.start())
             continue
         yield Word(match[0], match.start(), match.end())
