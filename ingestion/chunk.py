@@ -281,12 +281,14 @@ class _Scissors:
 
         A quarter is filled at least: a better kind of place does not excuse a crumb.
         """
-        low, high = self._ruler.reach(start, tokens // 4), self._ruler.reach(start, tokens)
+        # A start inside a token reaches back to that token's own start, so this side is held too.
+        low = max(start, self._ruler.reach(start, tokens // 4))
+        high = max(start + 1, self._ruler.reach(start, tokens))
         return (
             _last(self._block_starts, low, high)
             or self._inside_block(low, high)
             or self._between_words(low, high)
-            or max(high, start + 1)
+            or high
         )
 
     @cached_property

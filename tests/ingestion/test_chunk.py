@@ -248,3 +248,12 @@ def test_sentences_end_where_they_end_and_not_after_an_abbreviation() -> None:
     found = [text[start:end] for start, end in open_sentences()(text)]
 
     assert found == ["Mr. Smith came.", "Was it late?", "Yes!", "The end"]
+
+
+def test_blocks_that_begin_inside_a_word_do_not_stop_the_cutting() -> None:
+    blocks = (Block("paragraph", 0, 2), Block("paragraph", 2, 11))
+    document = Parsed("leave leave", blocks, title="-" * 120)
+
+    chunks = cut(document, Chunking(budget_tokens=121))
+
+    assert [chunk.text for chunk in chunks] == ["leave", "leave"]
