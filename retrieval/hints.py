@@ -96,11 +96,11 @@ def fits(question: str, text: str) -> float:
 
     What the question itself says does not count: `Wren 40` is no answer to `How heavy is it?`.
     """
-    if (definition := _DEFINITION.match(question.strip())) is not None:
-        return 1.0 if _defines(definition["thing"], text) else NEUTRAL
     for asks, has in _KINDS:
         if asks.search(question):
             return 1.0 if has(question, text) else 0.0
+    if (definition := _DEFINITION.match(question.strip())) is not None:
+        return 1.0 if _defines(definition["thing"], text) else NEUTRAL
     return NEUTRAL
 
 

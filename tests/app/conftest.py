@@ -23,8 +23,8 @@ eight weeks before it begins.
 """
 PARKING = """# Parking
 
-The car park behind the workshop has 40 places. Places are given out by Maria Lindqvist at the
-reception, and cost 15 euros a month.
+The car park behind the workshop has 40 places. A place in the car park costs 15 euros a month, and
+is given out by Maria Lindqvist at the reception.
 """
 
 
