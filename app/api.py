@@ -46,6 +46,8 @@ def create_app(
             yield
         finally:
             stop.set()
+            if boot.platform is None:
+                life.cancel()  # it still opens, and would hear of the stop only when all is open
             await asyncio.gather(life, return_exceptions=True)
 
     app = FastAPI(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import traceback
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ import httpx
 import orjson
 
 from app.logs import set_up_logs
-from app.settings import Settings, read_settings
+from app.settings import BadSettings, Settings, read_settings
 
 Tell = Callable[[str], None]
 TIMEOUT = httpx.Timeout(60.0, read=300.0)
@@ -64,7 +64,10 @@ class Service:
 
 @asynccontextmanager
 async def open_service(tell: Tell) -> AsyncIterator[Service]:
-    """`CAIRN_URL`, or the service on this machine, or a new one in this process. Raises `Failed`."""
+    """`CAIRN_URL`, or the service on this machine, or a new one in this process.
+
+    Raises `Failed`, and `BadSettings` also for a URL that is none.
+    """
     settings = read_settings()
     given = os.environ.get("CAIRN_URL")
     url = given or f"http://{_name(settings.host)}:{settings.port}"
@@ -79,22 +82,47 @@ async def open_service(tell: Tell) -> AsyncIterator[Service]:
 
 def decoded(answer: httpx.Response) -> Any:
     """The JSON of an answer. Raises `Failed` with the words of its problem document."""
-    if answer.is_success:
-        return orjson.loads(answer.content)
     try:
-        problem = orjson.loads(answer.content)
-        message = problem["detail"]
+        content = orjson.loads(answer.content)
+        if answer.is_success:
+            return content
+        message = content["detail"]
     except (ValueError, KeyError, TypeError):
-        raise Failed(f"{answer.url} answered {answer.status_code}, which is not Cairn.") from None
-    raise Failed(message, problem)
+        raise Failed(f"{answer.url} answered {answer.status_code}, but is not Cairn.") from None
+    raise Failed(message, content)
+
+
+def in_words(error: BaseException) -> str:
+    """What a person at a terminal is told; of an error that nobody foresaw also where it arose."""
+    from app.errors import PROBLEMS
+    from infra.records.database import SchemaBehind
+    from infra.redis_child import DataFolderInUse
+
+    if isinstance(error, BaseExceptionGroup):
+        return in_words(error.exceptions[0])
+    if isinstance(error, (*PROBLEMS, SchemaBehind, DataFolderInUse, BadSettings, ValueError)):
+        return str(error)
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}."
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"An error inside Cairn: {type(error).__name__}: {error} "
+        f"({place.filename}, line {place.lineno})."
+    )
 
 
 @asynccontextmanager
 async def _connected(url: str) -> AsyncIterator[Service]:
     key = os.environ.get("CAIRN_KEY")
     headers = {"Authorization": f"Bearer {key}"} if key else {}
+    try:
+        base = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise BadSettings(f"CAIRN_URL: {error}.") from error
+    if base.scheme not in {"http", "https"} or not base.host:
+        raise BadSettings(f"CAIRN_URL: {url!r} is no address; write http://host:8400.")
     async with httpx.AsyncClient(
-        base_url=url, headers=headers, timeout=TIMEOUT, trust_env=False
+        base_url=base, headers=headers, timeout=TIMEOUT, trust_env=False
     ) as http:
         yield Service(http, url)
 
@@ -105,6 +133,13 @@ async def _own(settings: Settings, tell: Tell) -> AsyncIterator[Service]:
 
     from app.api import create_app
 
+    class Server(uvicorn.Server):
+        """Leaves signals alone: Ctrl-C is for the command, which then stops the service."""
+
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield
+
     failures: list[BaseException] = []
     settings.data.mkdir(parents=True, exist_ok=True)
     set_up_logs(settings.log_level, settings.data / "cairn.log")
@@ -112,7 +147,7 @@ async def _own(settings: Settings, tell: Tell) -> AsyncIterator[Service]:
     config = uvicorn.Config(
         create_app(local, on_failure=failures.append), log_config=None, access_log=False
     )
-    server = uvicorn.Server(config)
+    server = Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -122,27 +157,28 @@ async def _own(settings: Settings, tell: Tell) -> AsyncIterator[Service]:
                 yield service
         finally:
             server.should_exit = True
-            with contextlib.suppress(KeyboardInterrupt):
-                await serving
+            await serving
 
 
-async def _ready(service: Service, tell: Tell, failures: list[BaseException] | None = None) -> None:
-    """Waits until the models are loaded."""
-    while True:
+async def _ready(service: Service, tell: Tell, failures: Sequence[BaseException] = ()) -> None:
+    """Waits until the models are loaded. What is away besides, the calls say when they need it."""
+    while (stage := await _stage(service)) is not None:
         if failures:
-            raise Failed(str(failures[0])) from failures[0]
-        with contextlib.suppress(httpx.ConnectError):
-            answer = await service.http.get("/readyz")
-            if answer.status_code in {200, 401}:
-                return
-            parts = orjson.loads(answer.content).get("parts", {})
-            if "platform" not in parts:
-                away = [port for port, state in parts.items() if state != "ok"]
-                raise Failed(
-                    f"{service.url} is not ready: {', '.join(away)} away. See cairn doctor."
-                )
-            tell(parts["platform"])
+            raise Failed(in_words(failures[0])) from failures[0]
+        tell(stage)
         await asyncio.sleep(0.1)
+
+
+async def _stage(service: Service) -> str | None:
+    """What a service that starts is doing; None: it has started. Raises `Failed`."""
+    try:
+        answer = await service.http.get("/readyz")
+        stage = orjson.loads(answer.content)["parts"].get("platform")
+    except httpx.HTTPError as error:
+        raise Failed(f"{service.url} does not answer: {_words(error)}") from error
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise Failed(f"{service.url} answers, but is not Cairn.") from None
+    return None if stage is None else str(stage)
 
 
 async def _answers(url: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Coroutine
 from typing import Any
 
@@ -34,13 +35,13 @@ async def _together(*forever: Coroutine[Any, Any, None]) -> None:
 
 async def _prune(platform: Platform) -> None:
     """Keeps the local traces within their age and size."""
-    settings = platform.settings
+    keep_s = platform.settings.trace_days * 86400
+    keep_bytes = platform.settings.trace_limit_mb << 20
     while True:
-        removed = await asyncio.to_thread(
-            platform.tracing.store.prune,
-            settings.trace_days * 86400,
-            settings.trace_limit_mb << 20,
-        )
-        if removed:
-            log.info("old traces removed", extra={"spans": removed})
+        try:
+            removed = await asyncio.to_thread(platform.tracing.store.prune, keep_s, keep_bytes)
+            if removed:
+                log.info("old traces removed", extra={"spans": removed})
+        except sqlite3.Error as error:  # a full disk: no reason to stop ingesting
+            log.warning("old traces stay", extra={"reason": str(error)})
         await asyncio.sleep(PRUNE_EVERY_S)

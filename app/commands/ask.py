@@ -9,20 +9,22 @@ import typer
 from rich.markup import escape
 
 from app.client import Failed, Service
+from app.commands.documents import id_of
 from app.commands.running import REFUSED, Json, out, print_json, run
 
 
 def ask(
     question: Annotated[str, typer.Argument(help="In plain words.")],
     document: Annotated[
-        list[str] | None, typer.Option(help="Only in this document, by id; repeatable.")
+        list[str] | None, typer.Option(help="Only in this document, by name or id; repeatable.")
     ] = None,
     json: Json = False,
 ) -> None:
     """Asks a question. Exit code 3: the documents do not say."""
 
     async def work(service: Service) -> int:
-        return await ask_one(service, question, document or [], json=json)
+        only = [await id_of(service, which) for which in document or []]
+        return await ask_one(service, question, only, json=json)
 
     run(work, json=json)
 

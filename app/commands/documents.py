@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from app.client import Failed, Service
 from app.commands.running import Json, out, print_json, run, say
 
 app = typer.Typer(help="List, show, retry and delete documents.", no_args_is_help=True)
+TITLES = ("name", "status", "pages", "chunks", "size", "id")
+ID_CHARACTERS = 32
 Which = Annotated[str, typer.Argument(help="The document's id or name.")]
 
 
@@ -27,7 +29,8 @@ def list_(
         if json:
             print_json(documents)
             return 0
-        table = Table("name", "status", "pages", "chunks", "size", "id", box=None)
+        table = Table(*(Column(title, overflow="fold") for title in TITLES), box=None)
+        table.columns[-1].min_width = ID_CHARACTERS
         for one in documents:
             table.add_row(
                 one["name"],
@@ -48,7 +51,7 @@ def show(which: Which, json: Json = False) -> None:
     """One document: its status, stages and versions, and why it failed."""
 
     async def work(service: Service) -> int:
-        document = await service.call("GET", f"/v1/documents/{await _id(service, which)}")
+        document = await service.call("GET", f"/v1/documents/{await id_of(service, which)}")
         if json:
             print_json(document)
         else:
@@ -63,7 +66,7 @@ def retry(which: Which, json: Json = False) -> None:
     """A failed document back to the queue."""
 
     async def work(service: Service) -> int:
-        document = await service.call("POST", f"/v1/documents/{await _id(service, which)}/retry")
+        document = await service.call("POST", f"/v1/documents/{await id_of(service, which)}/retry")
         print_json(document) if json else say(f"{document['name']} is {document['status']}.")
         return 0
 
@@ -77,11 +80,11 @@ def delete(
     json: Json = False,
 ) -> None:
     """Removes a document for good, and shows the receipt."""
-    if not (yes or json):
-        typer.confirm(f"Remove {which!r} with all its versions?", abort=True)
+    if not yes:
+        typer.confirm(f"Remove {which!r} with all its versions?", abort=True, err=True)
 
     async def work(service: Service) -> int:
-        receipt = await service.call("DELETE", f"/v1/documents/{await _id(service, which)}")
+        receipt = await service.call("DELETE", f"/v1/documents/{await id_of(service, which)}")
         if json:
             print_json(receipt)
             return 0
@@ -107,12 +110,12 @@ async def _all(service: Service, **narrow: str | None) -> list[dict[str, Any]]:
     return found
 
 
-async def _id(service: Service, which: str) -> str:
-    """The id of a document given by id or by name."""
+async def id_of(service: Service, which: str) -> str:
+    """The id of a document given by id or by name. Raises `Failed`."""
     named = [one for one in await _all(service, name=which) if one["name"] == which]
     if named:
         return str(named[0]["id"])
-    if len(which) == 32:
+    if len(which) == ID_CHARACTERS:
         return which
     raise Failed(f"There is no document named {which!r}. `cairn documents list` shows them.")
 

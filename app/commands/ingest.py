@@ -19,6 +19,9 @@ from ingestion.documents import PENDING
 
 UPLOADS_AT_ONCE = 4
 POLL_S = 0.3
+WATCHED = 20
+"""Documents asked about in one round: the worker takes the oldest first, and so do we."""
+EXAMPLE = """'{"team": "people"}'"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,16 @@ class Given:
     name: str
 
 
+def _object(text: str) -> str:
+    try:
+        fine = isinstance(jsonlib.loads(text), dict)
+    except ValueError:
+        fine = False
+    if not fine:
+        raise typer.BadParameter(f"{text!r} is no JSON object, such as {EXAMPLE}.")
+    return text
+
+
 def ingest(
     paths: Annotated[
         list[Path], typer.Argument(help="Files, and folders with all that is in them.", exists=True)
@@ -37,7 +50,7 @@ def ingest(
         list[str] | None, typer.Option(help="Who may read them; none: the whole tenant.")
     ] = None,
     metadata: Annotated[
-        str, typer.Option(help='A flat JSON object: \'{"team": "people"}\'.')
+        str, typer.Option(help=f"A flat JSON object: {EXAMPLE}.", callback=_object)
     ] = "{}",
     wait: Annotated[bool, typer.Option(help="Until all are ready or failed.")] = True,
     json: Json = False,
@@ -46,9 +59,8 @@ def ingest(
 
     The same file again is no work; a changed one becomes a new version. Exit code 1: some failed.
     """
-    files = list(_files(paths))
+    files = _named(paths)
     options: dict[str, Any] = {"groups": group or [], "metadata": metadata}
-    jsonlib.loads(metadata)
 
     async def work(service: Service) -> int:
         return await _ingest(service, files, options, wait=wait, json=json)
@@ -58,7 +70,20 @@ def ingest(
 
 async def ingest_all(service: Service, paths: Sequence[Path]) -> int:
     """What `cairn ingest` does; answers its exit code."""
-    return await _ingest(service, list(_files(paths)), {}, wait=True, json=False)
+    return await _ingest(service, _named(paths), {}, wait=True, json=False)
+
+
+def _named(paths: Sequence[Path]) -> list[Given]:
+    """Every file once. Two under one name would be two versions of one document: refused."""
+    files: dict[str, Given] = {}
+    for given in _files(paths):
+        other = files.setdefault(given.name, given)
+        if other.path.resolve() != given.path.resolve():
+            raise typer.BadParameter(
+                f"{other.path} and {given.path} would both be named {given.name!r}. Ingest the "
+                "folder above them: its documents are named by their path in it."
+            )
+    return list(files.values())
 
 
 def _files(paths: Sequence[Path]) -> Iterator[Given]:
@@ -76,11 +101,10 @@ async def _ingest(
     service: Service, files: Sequence[Given], options: dict[str, Any], *, wait: bool, json: bool
 ) -> int:
     if not files:
-        say("There is no file in what was given.")
-        return FAILED
+        raise Failed("There is no file in what was given.")
     with _bars() as bars:
         outcomes = await _upload_all(service, files, options, bars)
-        accepted = {one["document"]["id"] for one in outcomes if "document" in one}
+        accepted = [one["document"]["id"] for one in outcomes if "document" in one]
         failed = await _wait(service, accepted, bars) if wait else []
     refused = [one for one in outcomes if "problem" in one]
     if json:
@@ -137,26 +161,22 @@ async def _bytes(path: Path) -> AsyncIterator[bytes]:
             yield piece
 
 
-async def _wait(service: Service, ids: set[str], bars: Progress) -> list[dict[str, Any]]:
-    """Until nothing of the tenant's is pending; answers those of `ids` that failed."""
+async def _wait(service: Service, ids: Sequence[str], bars: Progress) -> list[dict[str, Any]]:
+    """Until none of these is pending any more; answers those that failed."""
     bar = bars.add_task("Ingesting", total=len(ids))
+    left, failed = list(ids), []
     while True:
-        page = await service.call("GET", "/v1/documents", params={"limit": 1})
-        pending = sum(number for status, number in page["counts"].items() if status in PENDING)
-        bars.update(bar, completed=max(0, len(ids) - pending))
-        if not pending:
-            return [one async for one in _failed(service) if one["id"] in ids]
+        for document_id in left[:WATCHED]:
+            document = await service.call("GET", f"/v1/documents/{document_id}")
+            if document["status"] in PENDING:
+                continue
+            left.remove(document_id)
+            if document["status"] == "failed":
+                failed.append(document)
+        bars.update(bar, completed=len(ids) - len(left))
+        if not left:
+            return failed
         await asyncio.sleep(POLL_S)
-
-
-async def _failed(service: Service) -> AsyncIterator[dict[str, Any]]:
-    cursor: str | None = ""
-    while cursor is not None:
-        params = {"status": "failed", "limit": 500} | ({"cursor": cursor} if cursor else {})
-        page = await service.call("GET", "/v1/documents", params=params)
-        for document in page["items"]:
-            yield document
-        cursor = page["next"]
 
 
 def _tell(

@@ -78,15 +78,17 @@ def list_(json: Json = False) -> None:
 
 
 @app.command()
-def revoke(key_id: Annotated[str, typer.Argument(help="As `list` shows it.")]) -> None:
+def revoke(
+    key_id: Annotated[str, typer.Argument(help="As `list` shows it.")], json: Json = False
+) -> None:
     """Makes a key worthless, at once."""
 
     async def work(keys: SqlKeys) -> int:
         await keys.revoke(key_id)
-        say(f"{key_id} is revoked.")
+        print_json({"id": key_id, "state": "revoked"}) if json else say(f"{key_id} is revoked.")
         return 0
 
-    _run(work, json=False)
+    _run(work, json=json)
 
 
 def _run(work: Callable[[SqlKeys], Awaitable[int]], *, json: bool) -> None:

@@ -10,7 +10,7 @@ import orjson
 import typer
 from rich.console import Console
 
-from app.client import Failed, Service, open_service
+from app.client import Failed, Service, in_words, open_service
 from app.settings import BadSettings
 
 Json = Annotated[bool, typer.Option("--json", help="For programs: JSON on standard output.")]
@@ -46,6 +46,10 @@ def guarded(work: Callable[[], int], *, json: bool = False) -> int:
     except (BadSettings, ValueError) as error:
         say(str(error))
         return USAGE
+    except Exception as error:  # noqa: BLE001
+        # The boundary to the person at the terminal, who is told in words what it was.
+        say(in_words(error))
+        return FAILED
 
 
 def say(text: str) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from app.client import in_words
 from app.commands.running import FAILED, USAGE, err, guarded, say
 from app.settings import Settings, read_settings
 
@@ -70,7 +71,7 @@ def _serve(settings: Settings) -> int:
         say("It listens beyond this machine, so every request needs a key: cairn keys create")
     server.run(sockets=[listener])
     if failures:
-        say(f"Cairn could not go on: {failures[0]}")
+        say(f"Cairn could not go on: {in_words(failures[0])}")
         return FAILED
     return 0
 
@@ -81,9 +82,7 @@ def _listener(settings: Settings) -> socket.socket:
 
 
 async def _work(settings: Settings) -> int:
-    from app.container import open_platform
     from app.logs import set_up_logs
-    from app.worker import run_worker
 
     if settings.embedded:
         say(
@@ -92,15 +91,22 @@ async def _work(settings: Settings) -> int:
         )
         return USAGE
     set_up_logs(settings.log_level)
-    async with open_platform(settings) as platform:
-        working = asyncio.create_task(run_worker(platform))
-        for name in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(name, working.cancel)
-        say("The worker runs.")
-        await asyncio.wait({working})
-        if not working.cancelled():
-            working.result()
+    working = asyncio.create_task(_open_and_work(settings))
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, working.cancel)
+    await asyncio.wait({working})
+    if not working.cancelled():
+        working.result()
     return 0
+
+
+async def _open_and_work(settings: Settings) -> None:
+    from app.container import open_platform
+    from app.worker import run_worker
+
+    async with open_platform(settings) as platform:
+        say("The worker runs.")
+        await run_worker(platform)
 
 
 async def _migrate(settings: Settings) -> int:
