@@ -20,7 +20,7 @@ COVERAGE = 0.45
 HINT = 0.08
 RANK = 0.02
 COMPLETE = 0.04
-"""The shares of the score. On 250 questions of SQuAD 2.0 dev the sentence that they put first has
+"""The shares of the score. On 200 questions of SQuAD 2.0 dev the sentence that they put first has
 the answer in three of four cases; similarity alone gives fewer than two of three."""
 TOPIC = 0.5
 """The weight of a word that a follow-up takes from earlier turns."""
