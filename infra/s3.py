@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -18,13 +19,14 @@ from aiohttp import ClientError as BrokenBody
 from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
 from infra.folder import address, spool
-from ingestion.files import FileMissing, FilesUnavailable, Stored
+from ingestion.files import FileMissing, FilesUnavailable, Kept, Stored
 
 ONE_PUT_BYTES = 64 << 20
 PART_BYTES = 16 << 20
 """S3 allows 10,000 parts, so a file may have 160 GB."""
 PIECE_BYTES = 1 << 20
 MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
+ADDRESS = re.compile(r"([a-z0-9][a-z0-9_-]{0,63})/[0-9a-f]{2}/([0-9a-f]{64})")
 FIELDS = frozenset({"endpoint", "region"})
 
 
@@ -64,7 +66,13 @@ def place_of(url: str) -> Place:
 async def open_s3(url: str) -> AsyncIterator[S3Files]:
     """The bucket must be there. Raises `ValueError` for a URL that cannot be used."""
     place = place_of(url)
-    client = aiobotocore.session.get_session().create_client(
+    async with client_of(place) as opened:
+        yield S3Files(opened, place)
+
+
+def client_of(place: Place) -> AbstractAsyncContextManager[Any]:
+    """A client of the place's server, for as long as the block lasts."""
+    return aiobotocore.session.get_session().create_client(  # type: ignore[no-any-return]
         "s3",
         endpoint_url=place.endpoint,
         region_name=place.region or os.environ.get("AWS_REGION"),
@@ -80,8 +88,6 @@ async def open_s3(url: str) -> AsyncIterator[S3Files]:
             s3={"addressing_style": "path" if place.endpoint else "auto"},
         ),
     )
-    async with client as opened:
-        yield S3Files(opened, place)
 
 
 class S3Files:
@@ -150,6 +156,17 @@ class S3Files:
                 raise
             await self._client.delete_object(**self._object(tenant, sha256))
             return True
+
+    async def keys(self) -> AsyncIterator[Kept]:
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self._place.bucket, Prefix=self._place.prefix
+        )
+        with self._translated("the bucket"):
+            async for page in pages:
+                for found in page.get("Contents", []):
+                    inside = found["Key"].removeprefix(self._place.prefix)
+                    if place := ADDRESS.fullmatch(inside):  # others' may lie in the same bucket
+                        yield Kept(place[1], place[2], found["LastModified"].timestamp())
 
     async def ping(self) -> str:
         with self._translated("the bucket"):

@@ -1,0 +1,1 @@
+"""Places to read documents from. Read opening, folder, bucket; then guard, fetch, robots, sitemap, web."""
