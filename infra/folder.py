@@ -9,11 +9,11 @@ import re
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from ingestion.files import HEAD_BYTES, FileMissing, FilesUnavailable, Stored, TooLarge
+from ingestion.files import HEAD_BYTES, FileMissing, FilesUnavailable, Kept, Stored, TooLarge
 
 INCOMING = ".incoming-"
 ABANDONED_S = 24 * 3600.0
@@ -61,6 +61,12 @@ class FolderFiles:
                 return False
             return True
 
+    async def keys(self) -> AsyncIterator[Kept]:
+        with _translated(self._root):
+            for folder in await asyncio.to_thread(lambda: sorted(self._root.glob("*/??"))):
+                for kept in await asyncio.to_thread(_kept, folder):
+                    yield kept
+
     async def ping(self) -> str:
         with _translated(self._root):
             self._root.mkdir(parents=True, exist_ok=True)
@@ -107,6 +113,15 @@ def namespace(tenant: str) -> str:
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", tenant):
         raise ValueError(f"{tenant!r} cannot name a tenant's folder")
     return tenant
+
+
+def _kept(folder: Path) -> list[Kept]:
+    """The files of one of a tenant's folders, less those that vanish meanwhile."""
+    found = []
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):
+            found.append(Kept(folder.parent.name, path.name, path.stat().st_mtime))
+    return found
 
 
 def _rename(path: Path, place: Path) -> None:

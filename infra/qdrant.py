@@ -47,6 +47,7 @@ from retrieval.index import (
     Holding,
     IndexMismatch,
     IndexUnavailable,
+    Passage,
     Query,
     Scope,
     Vector,
@@ -127,8 +128,8 @@ class VectorClient(Protocol):
         limit: int,
         *,
         offset: Any,
-        with_payload: list[str],
-        with_vectors: list[str],
+        with_payload: bool | list[str],
+        with_vectors: bool | list[str],
     ) -> tuple[list[models.Record], Any]: ...
 
     async def count(
@@ -205,6 +206,24 @@ class QdrantIndex:
                 self._collection, HOLDING, limit=chunks + BATCH, exact=True
             )
         return [holding(str(hit.value), hit.count) for hit in found.hits]
+
+    async def scan(self) -> AsyncIterator[Passage]:
+        """A page at a time, in the order of the points' ids."""
+        offset = None
+        while True:
+            with _translated():
+                records, offset = await self._client.scroll(
+                    self._collection,
+                    models.Filter(),
+                    BATCH,
+                    offset=offset,
+                    with_payload=True,
+                    with_vectors=False,
+                )
+            for record in records:
+                yield passage(record.payload or {})
+            if offset is None:
+                return
 
     async def ping(self) -> str:
         with _translated():

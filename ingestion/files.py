@@ -31,6 +31,16 @@ class Stored:
     """Its first bytes, enough to tell what kind of file it is."""
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A file that the store has."""
+
+    tenant: str
+    sha256: str
+    stored_at: float
+    """Seconds since the epoch, by the store's clock; the same bytes again count anew."""
+
+
 HEAD_BYTES = 8192
 
 
@@ -51,6 +61,10 @@ class Files(Protocol):
 
     async def remove(self, tenant: str, sha256: str) -> bool:
         """False: it was not there."""
+        ...
+
+    def keys(self) -> AsyncIterator[Kept]:
+        """Everything the store has, over all tenants, for `cairn check`."""
         ...
 
     async def ping(self) -> str:

@@ -68,6 +68,13 @@ class Leases(Protocol):
         """Takes the lease; None: nothing to do, not yet, or another worker has it."""
         ...
 
+    async def free(self) -> int:
+        """Ends every lease, and what the queue was told is forgotten; answers how many wait now.
+
+        Only for a process that knows that no other works on these records.
+        """
+        ...
+
     async def renew(self, claim: Claim, now: float) -> None: ...
 
     async def advance(self, claim: Claim, stage: Stage, done: int, total: int, now: float) -> None:

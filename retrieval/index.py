@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
@@ -217,7 +217,11 @@ class ChunkStore(ChunkIndex, Protocol):
         ...
 
     async def holdings(self) -> list[Holding]:
-        """Everything the index holds, over all tenants, for the sweep and `cairn check`."""
+        """Everything the index holds, over all tenants, in numbers, for the sweep."""
+        ...
+
+    def scan(self) -> AsyncIterator[Passage]:
+        """Everything the index holds, over all tenants, point by point, for `cairn check`."""
         ...
 
 

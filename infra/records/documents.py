@@ -72,7 +72,7 @@ class SqlDocuments:
                 return Accepted(there, work=False)
             now = self._clock()
             if there is None:
-                document_id, number = uuid.uuid4().hex, 1
+                document_id = uuid.uuid4().hex
                 await connection.execute(
                     insert(documents).values(
                         id=document_id,
@@ -83,18 +83,18 @@ class SqlDocuments:
                         created_at=now,
                     )
                 )
+                await connection.execute(
+                    insert(versions).values(**_fresh(document_id, 1, upload, now))
+                )
             else:
-                document_id, number = there.id, there.newest.number + 1
-                await _supersede(connection, document_id, now)
+                document_id = there.id
                 await connection.execute(
                     sql_update(documents)
                     .where(documents.c.id == document_id)
-                    .values(newest_version=number, metadata=dict(upload.metadata))
+                    .values(metadata=dict(upload.metadata))
                 )
+                await append(connection, there, upload, now)
             await _regroup(connection, document_id, upload.groups)
-            await connection.execute(
-                insert(versions).values(**_fresh(document_id, number, upload, now))
-            )
             document = await load(connection, documents.c.id == document_id)
             assert document is not None  # noqa: S101  # inserted two lines above
             return Accepted(document, work=True)
@@ -275,6 +275,18 @@ async def load(connection: AsyncConnection, where: ColumnElement[bool]) -> Docum
     await hold(connection, where)
     row = (await connection.execute(DOCUMENT.where(where))).one_or_none()
     return (await _documents(connection, [row]))[0] if row is not None else None
+
+
+async def append(
+    connection: AsyncConnection, document: Document, upload: Upload, now: float
+) -> None:
+    """A new version that waits, in the place of those that still did."""
+    number = document.newest.number + 1
+    await _supersede(connection, document.id, now)
+    await connection.execute(
+        sql_update(documents).where(documents.c.id == document.id).values(newest_version=number)
+    )
+    await connection.execute(insert(versions).values(**_fresh(document.id, number, upload, now)))
 
 
 async def _visible(connection: AsyncConnection, scope: Scope, document_id: str) -> Document:

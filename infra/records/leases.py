@@ -74,6 +74,24 @@ class SqlLeases:
                 return None
             return Claim(document, owner, fence)
 
+    async def free(self) -> int:
+        async with self._database.write() as connection:
+            freed = await connection.execute(
+                sql_update(versions)
+                .where(versions.c.status.in_(PENDING))
+                .values(
+                    status="queued",
+                    owner=None,
+                    lease_until=None,
+                    told_at=None,
+                    done=0,
+                    total=0,
+                    # The queue may still hold a word of the old fence as being followed.
+                    fence=versions.c.fence + 1,
+                )
+            )
+            return int(freed.rowcount)
+
     async def renew(self, claim: Claim, now: float) -> None:
         await self._change(claim, lease_until=now + self.lease_s)
 

@@ -102,6 +102,9 @@ class TracedLeases:
             job.begin(self._trace(claim))
         return claim
 
+    async def free(self) -> int:
+        return await self._leases.free()
+
     async def renew(self, claim: Claim, now: float) -> None:
         await self._leases.renew(claim, now)
 

@@ -21,6 +21,7 @@ from retrieval.index import (
     Entry,
     Hit,
     Holding,
+    Passage,
     Query,
     Scope,
     Vector,
@@ -89,6 +90,9 @@ class TracedStore(TracedIndex):
 
     async def holdings(self) -> list[Holding]:
         return await self._store.holdings()
+
+    def scan(self) -> AsyncIterator[Passage]:
+        return self._store.scan()
 
 
 class TracedEmbedder:
