@@ -15,6 +15,7 @@ from app.settings import Settings
 from ingestion.chunk import Chunking, Sentences, Tokenizer
 from ingestion.documents import DocumentRecords
 from ingestion.files import Files
+from ingestion.heartbeat import BEATS
 from ingestion.intake import Intake
 from ingestion.leases import Leases
 from ingestion.parse import Parser
@@ -151,7 +152,7 @@ async def open_adapters(settings: Settings, stack: AsyncExitStack, tell: Tell) -
         settings=settings,
         database=database,
         records=records,
-        leases=SqlLeases(database),
+        leases=SqlLeases(database, settings.lease_s),
         catalog=RecordsCatalog(records),
         keys=SqlKeys(database),
         feedback=SqlFeedback(database),
@@ -217,7 +218,7 @@ def assemble(adapters: Adapters) -> Platform:
             sweep,
             int(settings.upload_limit_mb * 1e6),
         ),
-        pipeline=TracedPipeline(Pipeline(tools, owner_name()), tracer),
+        pipeline=TracedPipeline(Pipeline(tools, owner_name(), settings.lease_s / BEATS), tracer),
         sweep=sweep,
         records=adapters.records,
         files=adapters.files,

@@ -59,6 +59,8 @@ class Settings(BaseSettings):
     parse_limit_mb: int = Field(2048, ge=512)
     jobs: int = Field(2, ge=1, le=64)
     """Documents that one worker ingests at a time."""
+    lease_s: float = Field(30.0, ge=1)
+    """A document in work is taken over by another worker when its own was silent for so long."""
     asks: int = Field(16, ge=1)
     """Questions answered at a time; more wait `ask_wait_s`, then get 503."""
     ask_wait_s: float = Field(2.0, ge=0)

@@ -12,13 +12,15 @@ from ingestion.leases import Claim, LeaseLost, Leases
 from ingestion.parse import Report
 
 HEARTBEAT_S = 5.0
+BEATS = 6
+"""Renewals in the length of a lease, so that some may fail and it is kept all the same."""
 REPORT_EVERY_S = 0.5
 
 
-async def beat(leases: Leases, claim: Claim) -> None:
+async def beat(leases: Leases, claim: Claim, every_s: float) -> None:
     """Renews the lease until it is lost; then returns."""
     while True:
-        await asyncio.sleep(HEARTBEAT_S)
+        await asyncio.sleep(every_s)
         try:
             await leases.renew(claim, time.time())
         except LeaseLost:

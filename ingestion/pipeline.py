@@ -13,7 +13,7 @@ from typing import Any, Literal
 from ingestion.chunk import Chunking, Sentences, Tokenizer, embedded_text, fingerprint, split
 from ingestion.documents import Document, DocumentRecords, Failure, RecordsUnavailable, Stage
 from ingestion.files import FileMissing, Files, FilesUnavailable
-from ingestion.heartbeat import beat, reporting
+from ingestion.heartbeat import HEARTBEAT_S, beat, reporting
 from ingestion.leases import Claim, Due, LeaseLost, Leases, Readout
 from ingestion.parse import (
     Encrypted,
@@ -82,9 +82,10 @@ class Tools:
 class Pipeline:
     """Runs versions. Doing one twice is doing it once: ids are deterministic, publishing is fenced."""
 
-    def __init__(self, tools: Tools, owner: str) -> None:
+    def __init__(self, tools: Tools, owner: str, heartbeat_s: float = HEARTBEAT_S) -> None:
         self._tools = tools
         self._owner = owner
+        self._heartbeat_s = heartbeat_s
 
     async def run(self, due: Due) -> Outcome:
         """Claims the version and works on it under a heartbeat; fails the document, never the caller."""
@@ -95,7 +96,7 @@ class Pipeline:
         if claim is None:
             return "nothing"
         work = asyncio.create_task(self._settle(claim))
-        pulse = asyncio.create_task(beat(self._tools.leases, claim))
+        pulse = asyncio.create_task(beat(self._tools.leases, claim, self._heartbeat_s))
         try:
             await asyncio.wait({work, pulse}, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
