@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -23,7 +22,7 @@ JOB = "ingest"
 JOB_TIMEOUT_S = 6 * 3600
 """Only a last resort: the parser has its own time limit, the lease its own end."""
 EXPIRES_S = 30 * 24 * 3600
-CONNECT_S = 2.0
+ANSWER_S = 5.0
 RESTART_S = 1.0
 STUCK_S = 30.0
 """A word taken this long ago, of a version that is due all the same, was taken by a dead worker."""
@@ -103,13 +102,29 @@ async def work(url: str, run: Run, jobs: int) -> None:
 
 
 async def _work(worker: Worker) -> None:
+    polling = asyncio.create_task(worker.main())
     try:
-        await worker.async_run()
+        # Not awaited itself, since our cancellation would go there and can get lost on the way.
+        await asyncio.wait({polling})
+        polling.result()
     finally:
-        # Not `Worker.close()`: it stops waiting at the first job that ends with an error, and lets
-        # a job's cancellation pass for our own.
-        worker.handle_sig(signal.SIGUSR1)
-        await asyncio.gather(*worker.tasks.values(), return_exceptions=True)
+        await _finish(worker, polling)
+
+
+async def _finish(worker: Worker, polling: asyncio.Task[None]) -> None:
+    """Stops polling, cancels the jobs and waits for them.
+
+    Not `Worker.close()`: it stops waiting at the first job that ends with an error, lets a job's
+    cancellation pass for our own, and leaves what is just being written to Redis behind.
+    """
+    told: set[asyncio.Task[Any]] = set()
+    while running := {task for task in (polling, *worker.tasks.values()) if not task.done()}:
+        polling.cancel()  # each time: one that comes as a job begins gets lost in arq (seen)
+        for job in set(worker.job_tasks.values()) - told:
+            job.cancel()
+            told.add(job)
+        await asyncio.wait(running, timeout=0.05)
+    await asyncio.gather(polling, *worker.tasks.values(), return_exceptions=True)
 
 
 def _worker(redis: ArqRedis, run: Run, jobs: int) -> Worker:
@@ -142,7 +157,8 @@ def _redis(url: str) -> ArqRedis:
         username=settings.username,
         password=settings.password,
         ssl=settings.ssl,
-        socket_connect_timeout=CONNECT_S,
+        socket_connect_timeout=ANSWER_S,
+        socket_timeout=ANSWER_S,
         default_queue_name=QUEUE,
         job_serializer=_serialize,
         job_deserializer=json.loads,
