@@ -1,8 +1,8 @@
-/** The service's HTTP API: one way in, and every failure a `Problem` that can be shown to a person. */
+/** The service's HTTP API: one way in, and every failure a `Problem` to show to a person. */
 
 const KEY = "cairn.key";
 
-/** What went wrong, as the service's problem document says it (RFC 9457). Status 0: no answer at all. */
+/** What went wrong, as the problem document says it (RFC 9457). Status 0: no answer at all. */
 export class Problem extends Error {
   constructor({ status = 0, title, detail, errors, request_id: requestId }, retryAfterS = null) {
     super(detail || title || `The server answered ${status}.`);

@@ -6,7 +6,7 @@ const SVG = "http://www.w3.org/2000/svg";
  * An element with properties and children.
  *
  * `on` holds listeners by event name, `style` goes through the CSSOM (a strict content security
- * policy refuses style attributes), `true` and `false` switch attributes, null children are skipped.
+ * policy refuses style attributes), booleans switch attributes, null children are skipped.
  */
 export function h(tag, props, ...children) {
   const element = document.createElement(tag);
@@ -22,7 +22,7 @@ export function fill(element, ...children) {
   return element;
 }
 
-/** A drawing from the table below, hidden from screen readers: the control it stands in has a name. */
+/** A drawing from the table below, hidden from screen readers: its control has a name. */
 export function icon(name) {
   const svg = document.createElementNS(SVG, "svg");
   const attributes = {

@@ -9,7 +9,7 @@ import { documentView } from "./documents/documentview.js";
 import { fill, h } from "./dom.js";
 import { closePassage } from "./passage.js";
 import { follow } from "./router.js";
-import { identify } from "./session.js";
+import { identify, me } from "./session.js";
 import { moved, openShell } from "./shell.js";
 import { traceView } from "./traces/traceview.js";
 import { tracesView } from "./traces/view.js";
@@ -31,14 +31,17 @@ const VIEWS = {
   },
 };
 
+let waiting = null;
+
 async function start() {
+  clearTimeout(waiting);
   const main = document.getElementById("main");
   try {
     await identify();
   } catch (problem) {
     fill(main, h("div", { class: "view" }, trouble(problem, start)));
-    // While the service loads its models it says 503: the page opens by itself as soon as it is ready.
-    if (problem.status === 503) setTimeout(start, (problem.retryAfterS ?? 2) * 1000);
+    // While the service loads its models it says 503: the page opens as soon as it is ready.
+    if (problem.status === 503) waiting = setTimeout(start, (problem.retryAfterS ?? 2) * 1000);
     return;
   }
   main.replaceChildren();
@@ -53,6 +56,8 @@ async function start() {
 onKeyNeeded(async (refused) => {
   const given = await promptKey(refused);
   if (given) key.set(given);
+  // Another key may be another person, with other rights and other conversations.
+  if (given && me()) location.reload();
   return given !== null;
 });
 

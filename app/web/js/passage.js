@@ -27,7 +27,9 @@ export async function contentOf(documentId, version) {
   return texts.get(name);
 }
 
-/** Opens the panel on a passage. `cited`: `{source, citation}` with `citation` null while unproven. */
+/**
+ * Opens the panel on a passage. `cited`: `{source, citation}` with `citation` null while unproven.
+ */
 export async function openPassage(cited, steps = []) {
   const panel = document.getElementById("panel");
   if (panel.hidden) returnTo = document.activeElement;

@@ -1,4 +1,7 @@
-/** A document's text as a page to read: headings, paragraphs, lists, tables, code, with stretches marked. */
+/**
+ * A document's text as a page to read: headings, paragraphs, lists, tables, code, with stretches
+ * marked.
+ */
 
 import { h } from "./dom.js";
 import { unitsOf } from "./offsets.js";

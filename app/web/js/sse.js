@@ -1,4 +1,6 @@
-/** Server-sent events, read from a response's body as they arrive (the EventSource format of HTML). */
+/**
+ * Server-sent events, read from a response's body as they arrive (the EventSource format of HTML).
+ */
 
 /** Yields `{event, data}` with `data` parsed as JSON. Ends with the body; an abort raises. */
 export async function* events(body) {

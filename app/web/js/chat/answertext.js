@@ -1,9 +1,15 @@
-/** An answer's text on the page: citation chips in it, unsupported sentences marked, nothing as HTML. */
+/**
+ * An answer's text on the page: citation chips in it, unsupported sentences marked, nothing as
+ * HTML.
+ */
 
 import { h, icon } from "../dom.js";
 import { unitsOf } from "../offsets.js";
 import { placeOf, nameOf } from "../passage.js";
 import { blocksOf, inlineOf } from "./markdown.js";
+
+const LAST_WORD = /\S{0,24}$/;
+/** Longer ones, such as addresses, may need a line's end more than a chip needs their company. */
 
 /**
  * Keeps an element showing an answer while it grows. Only blocks that changed are made anew.
@@ -17,7 +23,9 @@ export class AnswerText {
     this.shown = [];
   }
 
-  /** `answer` is null while the text still streams: then nothing is proven yet, and nothing marked. */
+  /**
+   * `answer` is null while the text still streams: then nothing is proven yet, and nothing marked.
+   */
   update(text, sources, answer) {
     const reading = new Reading(text, sources, answer, this.open);
     const focused = this.chips().indexOf(document.activeElement);
@@ -76,9 +84,26 @@ class Reading {
   }
 
   inline(tokens, limit) {
-    return tokens.map((token, at) =>
-      DRAWN[token.kind](this, token, limit, tokens[at + 1]?.kind === "cite"),
-    );
+    return tokens.map((token, at) => {
+      const [before, after] = [tokens[at - 1]?.kind, tokens[at + 1]];
+      if (token.kind === "text" && after?.kind === "cite")
+        return this.together(token, after, limit);
+      if (token.kind === "cite" && before === "text") return null;
+      return DRAWN[token.kind](this, token, limit);
+    });
+  }
+
+  /**
+   * Text and the chip behind it. The chip stays on the line of its word: alone it proves nothing.
+   */
+  together(token, cite, limit) {
+    const words = this.text.slice(token.start, token.end).trimEnd();
+    const [last] = words.match(LAST_WORD);
+    const end = token.start + words.length;
+    return [
+      this.words(token.start, end - last.length, limit),
+      h("span", { class: "together" }, this.words(end - last.length, end, limit), this.chip(cite)),
+    ];
   }
 
   /** Text cut at the ends of sentences; what no passage supports says so. */
@@ -128,17 +153,11 @@ class Reading {
 }
 
 const DRAWN = {
-  text: (reading, token, limit, cited) =>
-    reading.words(token.start, cited ? trimmed(reading.text, token) : token.end, limit),
+  text: (reading, token, limit) => reading.words(token.start, token.end, limit),
   bold: (reading, token, limit) => h("strong", {}, reading.inline(token.inner, limit)),
   code: (reading, token) => h("code", {}, reading.text.slice(token.start + 1, token.end - 1)),
   cite: (reading, token) => reading.chip(token),
 };
-
-/** A chip stands close to its word, like a note's number, whatever space the text has before `[n]`. */
-function trimmed(text, { start, end }) {
-  return start + text.slice(start, end).trimEnd().length;
-}
 
 function flag() {
   return h(

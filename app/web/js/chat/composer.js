@@ -1,4 +1,7 @@
-/** The field a question is written in: Enter sends, Shift+Enter begins a line, and stop while it answers. */
+/**
+ * The field a question is written in: Enter sends, Shift+Enter begins a line, and stop while it
+ * answers.
+ */
 
 import { h, icon } from "../dom.js";
 

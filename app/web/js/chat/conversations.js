@@ -13,7 +13,10 @@ const FINISHED = new Set(["done", "stopped", "failed"]);
 class Conversations extends EventTarget {
   items = [];
 
-  /** Loads what this key's owner kept. What was being answered when the page closed was interrupted. */
+  /**
+   * Loads what this key's owner kept. What was being answered when the page closed was
+   * interrupted.
+   */
   open() {
     this.items = JSON.parse(localStorage.getItem(PREFIX + owner()) ?? "[]");
     for (const turn of this.items.flatMap((conversation) => conversation.turns)) {

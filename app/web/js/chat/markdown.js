@@ -11,7 +11,9 @@ const BULLET = /^\s*[-*+•]\s+/;
 const NUMBERED = /^\s*\d{1,3}[.)]\s+/;
 const INLINE = /\*\*(?=\S)([^\n]+?)\*\*|`([^`\n]+)`|\[(\d{1,3})\]/g;
 
-/** Blocks `{kind, start, end, items}`; every item is a `{start, end}` of `text` to be read inline. */
+/**
+ * Blocks `{kind, start, end, items}`; every item is a `{start, end}` of `text` to be read inline.
+ */
 export function blocksOf(text) {
   const blocks = [];
   let open = null;

@@ -148,7 +148,9 @@ export class TurnView {
     return this.steps().find((step) => step.source === source) ?? { source, citation: null };
   }
 
-  /** The answer's citations in order, for going through them. Made once an answer, so they compare. */
+  /**
+   * The answer's citations in order, for going through them. Made once an answer, so they compare.
+   */
   steps() {
     const { answer, sources } = this.turn;
     if (this.stepsFor !== answer) {
@@ -202,7 +204,10 @@ export class TurnView {
   }
 }
 
-/** Whether it is worth saying what was looked for: a follow-up is searched in other words than its own. */
+/**
+ * Whether it is worth saying what was looked for: a follow-up is searched in other words than its
+ * own.
+ */
 function lookedElsewhere({ answer, question, text }) {
   const words = answer.refusal?.looked_for;
   return words && words !== question && !text.includes(words);

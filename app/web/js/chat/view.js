@@ -10,7 +10,9 @@ import { TurnView } from "./turnview.js";
 import { welcome } from "./welcome.js";
 
 const DOCK_PX = 130;
-/** What the field covers at the foot of the window. Text that grows behind it is brought up again. */
+/**
+ * What the field covers at the foot of the window. Text that grows behind it is brought up again.
+ */
 
 export async function chatView(main, route) {
   const view = new ChatView(route.id ? conversations.get(route.id) : null);

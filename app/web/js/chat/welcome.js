@@ -7,7 +7,8 @@ import { obstacle } from "../session.js";
 import { trouble } from "../trouble.js";
 
 const EXAMPLES = 4;
-const LOOKED_AT = 12;
+const LOOKED_AT = 30;
+const AT_ONCE = 6;
 const CHUNKS = 12;
 const LONGEST = 48;
 /** Characters of a heading: a longer one does not make a question that one would ask. */
@@ -94,13 +95,22 @@ function nothing(counts) {
   ];
 }
 
-/** At most one question a document, and none twice. */
+/**
+ * At most one question a document, none twice; a few documents at a time, until there are enough.
+ */
 async function questionsFrom(documents) {
-  const found = await Promise.all(documents.map(question));
-  return [...new Set(found.filter(Boolean))].slice(0, EXAMPLES);
+  const found = new Set();
+  for (let at = 0; at < documents.length && found.size < EXAMPLES; at += AT_ONCE) {
+    const asked = await Promise.all(documents.slice(at, at + AT_ONCE).map(question));
+    asked.filter(Boolean).forEach((one) => found.add(one));
+  }
+  return [...found].slice(0, EXAMPLES);
 }
 
-/** A question this document answers: about a heading whose words its text takes up. Null without one. */
+/**
+ * A question this document answers: about a heading whose words its text takes up. Null without
+ * one.
+ */
 async function question(document) {
   try {
     const { items } = await json("GET", `/v1/documents/${document.id}/chunks`, {

@@ -7,7 +7,10 @@ import { h } from "../dom.js";
 import { count, moment } from "../format.js";
 import { pick, uploads } from "./uploads.js";
 
-/** Chooses a file and uploads it under the document's name: the old version answers until it is read. */
+/**
+ * Chooses a file and uploads it under the document's name: the old version answers until it is
+ * read.
+ */
 export async function replace(document) {
   const [file] = await pick(false);
   if (file) uploads.add(file, { name: document.name, groups: document.groups });
@@ -36,7 +39,10 @@ export async function remove(document) {
   );
 }
 
-/** Saves the file as it was uploaded. Fetched rather than linked, because a link cannot carry the key. */
+/**
+ * Saves the file as it was uploaded. Fetched rather than linked, because a link cannot carry the
+ * key.
+ */
 export async function download(document, version) {
   await tried(async () => {
     const response = await request("GET", `/v1/documents/${document.id}/original`, {

@@ -1,4 +1,7 @@
-/** One document in the table, with the reason below it when it failed. Redrawn only when something about it changed, so focus stays put. */
+/**
+ * One document in the table, with the reason below it when it failed. Redrawn only when something
+ * about it changed, so focus stays put.
+ */
 
 import { fill, h, iconButton } from "../dom.js";
 import { ago, kind, moment, size, whole } from "../format.js";

@@ -11,7 +11,10 @@ const WINDOW = 400;
 const CHUNK_PAGE = 500;
 
 export class TextPane {
-  /** `found`: the stretch `{start, end}`, in the service's characters, to mark and scroll to; or null. */
+  /**
+   * `found`: the stretch `{start, end}`, in the service's characters, to mark and scroll to; or
+   * null.
+   */
   constructor(documentId, version, found) {
     this.documentId = documentId;
     this.version = version;

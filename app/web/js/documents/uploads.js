@@ -1,16 +1,23 @@
-/** Files on their way to the service: a few at a time, each with how far it is and why it failed. */
+/**
+ * Files on their way to the service: a few at a time, each with how far it is and why it failed.
+ */
 
 import { upload } from "../api.js";
 
 const AT_ONCE = 3;
 
-/** Tells `change` when any upload moves, and `arrived` (`detail`: the document) when one is through. */
+/**
+ * Tells `change` when any upload moves, and `arrived` (`detail`: the document) when one is
+ * through.
+ */
 class Uploads extends EventTarget {
   items = [];
   waiting = [];
   running = 0;
 
-  /** `name` stands in for the file's own: uploading under a known name makes a new version of it. */
+  /**
+   * `name` stands in for the file's own: uploading under a known name makes a new version of it.
+   */
   add(file, { name = file.name, groups = [] } = {}) {
     const item = {
       id: crypto.randomUUID?.() ?? `${performance.now()}`,
@@ -79,7 +86,9 @@ class Uploads extends EventTarget {
 
 export const uploads = new Uploads();
 
-/** The files among what was dropped. Folders are walked; what is in them arrives by its own name. */
+/**
+ * The files among what was dropped. Folders are walked; what is in them arrives by its own name.
+ */
 export async function dropped(transfer) {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
   if (!entries.length) return [...transfer.files];

@@ -6,7 +6,10 @@ import { duration } from "../format.js";
 const LEAST_SHARE = 0.4;
 /** Per cent: a step of a few microseconds is still something to press. */
 
-/** The observations, parents before children, each with its `depth`. One without its parent is a root. */
+/**
+ * The observations, parents before children, each with its `depth`. One without its parent is a
+ * root.
+ */
 export function nested(observations) {
   const known = new Set(observations.map((one) => one.id));
   const children = new Map();
@@ -19,7 +22,10 @@ export function nested(observations) {
   return walk(null, 0);
 }
 
-/** Rows to choose a step by. The arrow keys walk them; `choose(step)` is called with the one chosen. */
+/**
+ * Rows to choose a step by. The arrow keys walk them; `choose(step)` is called with the one
+ * chosen.
+ */
 export function waterfall(steps, totalMs, choose) {
   const end = Math.max(
     totalMs ?? 0,
