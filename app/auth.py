@@ -22,8 +22,8 @@ KEY_PREFIX = "cairn_"
 MAY = {
     "reader": "ask questions and read documents",
     "editor": "upload and delete documents",
-    "engineer": "see traces",
-    "admin": "manage keys",
+    "engineer": "see traces and check what is stored",
+    "admin": "manage keys and repair what is stored",
 }
 
 
@@ -80,6 +80,7 @@ class Requires:
 Reader = Annotated[Caller, Depends(Requires("reader"))]
 Editor = Annotated[Caller, Depends(Requires("editor"))]
 Engineer = Annotated[Caller, Depends(Requires("engineer"))]
+Admin = Annotated[Caller, Depends(Requires("admin"))]
 
 
 def _local(request: Request, platform: Platform) -> Caller:

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from app.commands import ask, demo, doctor, documents, ingest, keys, serve
+from app.commands import ask, check, demo, doctor, documents, ingest, keys, serve
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 
@@ -30,6 +30,7 @@ app.command("ask")(ask.ask)
 app.add_typer(documents.app, name="documents")
 app.add_typer(keys.app, name="keys")
 app.command("doctor")(doctor.doctor)
+app.command("check")(check.check)
 app.command("settings")(doctor.settings)
 app.command("demo")(demo.demo)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.settings import Settings
+from ingestion.check import Check, Standings
 from ingestion.chunk import Chunking, Sentences, Tokenizer
 from ingestion.documents import DocumentRecords
 from ingestion.files import Files
@@ -51,6 +53,7 @@ class Adapters:
     settings: Settings
     database: Database
     records: DocumentRecords
+    standings: Standings
     leases: Leases
     catalog: Catalog
     keys: SqlKeys
@@ -67,6 +70,8 @@ class Adapters:
     grounder: Grounder
     tracing: Tracing
     traces: TraceReader
+    opened_at: float
+    """Seconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,7 @@ class Platform:
     intake: Intake
     pipeline: TracedPipeline
     sweep: Sweep
+    check: Check
     records: DocumentRecords
     files: Files
     keys: SqlKeys
@@ -109,6 +115,7 @@ async def open_adapters(settings: Settings, stack: AsyncExitStack, tell: Tell) -
     from infra.records.feedback import SqlFeedback
     from infra.records.keys import SqlKeys
     from infra.records.leases import SqlLeases
+    from infra.records.standings import SqlStandings
     from infra.redis_child import open_redis_child
     from infra.sandbox import Limits, open_sandbox
     from infra.traces.opening import open_tracing
@@ -152,6 +159,7 @@ async def open_adapters(settings: Settings, stack: AsyncExitStack, tell: Tell) -
         settings=settings,
         database=database,
         records=records,
+        standings=SqlStandings(database),
         leases=SqlLeases(database, settings.lease_s),
         catalog=RecordsCatalog(records),
         keys=SqlKeys(database),
@@ -168,6 +176,7 @@ async def open_adapters(settings: Settings, stack: AsyncExitStack, tell: Tell) -
         grounder=OverlapGrounder(),
         tracing=tracing,
         traces=TraceReader(data / "traces.sqlite"),
+        opened_at=time.time(),
     )
 
 
@@ -220,6 +229,7 @@ def assemble(adapters: Adapters) -> Platform:
         ),
         pipeline=TracedPipeline(Pipeline(tools, owner_name(), settings.lease_s / BEATS), tracer),
         sweep=sweep,
+        check=_check(adapters),
         records=adapters.records,
         files=adapters.files,
         keys=adapters.keys,
@@ -230,6 +240,11 @@ def assemble(adapters: Adapters) -> Platform:
     )
 
 
+def works_alone(settings: Settings) -> bool:
+    """The records lie in the data folder, and the engine's lock on it lets no other process in."""
+    return settings.embedded and not settings.records
+
+
 def records_url(settings: Settings) -> str:
     """Where the records are, as SQLAlchemy writes it."""
     return settings.records or f"sqlite+aiosqlite:///{settings.data.absolute() / 'cairn.sqlite'}"
@@ -238,6 +253,19 @@ def records_url(settings: Settings) -> str:
 def owner_name() -> str:
     """Who holds a lease: this worker and no other, also after a restart."""
     return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+
+
+def _check(adapters: Adapters) -> Check:
+    settings = adapters.settings
+    # A bucket may hold other installations' files too, so only in our own folder are we alone.
+    alone = works_alone(settings) and not settings.files
+    return Check(
+        adapters.standings,
+        adapters.records,
+        adapters.files,
+        adapters.index,
+        adapters.opened_at if alone else None,
+    )
 
 
 def _model_name(settings: Settings) -> str:

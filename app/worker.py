@@ -8,7 +8,9 @@ import sqlite3
 from collections.abc import Coroutine
 from typing import Any
 
-from app.container import Platform
+from app.container import Platform, works_alone
+from ingestion.documents import RecordsUnavailable
+from ingestion.files import FilesUnavailable
 
 PRUNE_EVERY_S = 3600.0
 
@@ -20,16 +22,41 @@ async def run_worker(platform: Platform) -> None:
     from infra.arq_queue import work
 
     settings = platform.settings
+    if works_alone(settings):
+        await _take_over(platform)
     await _together(
         work(platform.adapters.redis_url, platform.pipeline.run, settings.jobs),
         platform.sweep.run(),
         _prune(platform),
+        _tidy(platform),
     )
 
 
-async def _together(*forever: Coroutine[Any, Any, None]) -> None:
+async def _take_over(platform: Platform) -> None:
+    """What an earlier process had in work is due at once: it cannot live, so no lease is waited for."""
+    try:
+        waiting = await platform.adapters.leases.free()
+    except RecordsUnavailable as error:  # then the leases run out by themselves
+        log.warning("leases stay", extra={"reason": str(error)})
+        return
+    if waiting:
+        log.info("taken over", extra={"versions": waiting})
+
+
+async def _tidy(platform: Platform) -> None:
+    """Files of uploads and deletions that an earlier process died over."""
+    try:
+        removed = await platform.check.remove_leftovers()
+    except (RecordsUnavailable, FilesUnavailable) as error:
+        log.warning("leftover files stay", extra={"reason": str(error)})
+        return
+    if removed:
+        log.info("leftover files removed", extra={"files": removed})
+
+
+async def _together(*work: Coroutine[Any, Any, None]) -> None:
     async with asyncio.TaskGroup() as group:
-        for one in forever:
+        for one in work:
             group.create_task(one)
 
 

@@ -24,6 +24,8 @@ ROUTES: dict[tuple[str, str], str | None] = {
     ("GET", "/metrics"): None,
     ("GET", "/v1/me"): "reader",
     ("GET", "/v1/doctor"): "engineer",
+    ("GET", "/v1/check"): "engineer",
+    ("POST", "/v1/check/repair"): "admin",
     ("POST", "/v1/ask"): "reader",
     ("POST", "/v1/chat/completions"): "reader",
     ("GET", "/v1/models"): "reader",
