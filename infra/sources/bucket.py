@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,7 @@ class BucketSource:
         finally:
             Path(path).unlink(missing_ok=True)
 
-    async def _pieces(self, item: Item) -> AsyncIterator[bytes]:
+    async def _pieces(self, item: Item) -> AsyncGenerator[bytes, None]:
         with self._reading(item):
             found = await self._client.get_object(
                 # The very bytes of the stamp: those that came since belong to another one.
