@@ -25,7 +25,7 @@ def list_(
     """What is there, newest first."""
 
     async def work(service: Service) -> int:
-        documents = await _all(service, status=status, name=name)
+        documents = await all_documents(service, status=status, name=name)
         if json:
             print_json(documents)
             return 0
@@ -98,7 +98,8 @@ def delete(
     run(work, json=json)
 
 
-async def _all(service: Service, **narrow: str | None) -> list[dict[str, Any]]:
+async def all_documents(service: Service, **narrow: str | None) -> list[dict[str, Any]]:
+    """As the service lists them, newest first; `status` and `name` narrow. Raises `Failed`."""
     given = {key: value for key, value in narrow.items() if value is not None}
     found: list[dict[str, Any]] = []
     cursor: str | None = ""
@@ -112,7 +113,7 @@ async def _all(service: Service, **narrow: str | None) -> list[dict[str, Any]]:
 
 async def id_of(service: Service, which: str) -> str:
     """The id of a document given by id or by name. Raises `Failed`."""
-    named = [one for one in await _all(service, name=which) if one["name"] == which]
+    named = [one for one in await all_documents(service, name=which) if one["name"] == which]
     if named:
         return str(named[0]["id"])
     if len(which) == ID_CHARACTERS:
