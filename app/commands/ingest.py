@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json as jsonlib
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
 
 import typer
@@ -17,6 +17,8 @@ from app.client import Failed, Service
 from app.commands.running import FAILED, Json, err, print_json, run, say
 from ingestion.documents import PENDING
 
+T = TypeVar("T")
+R = TypeVar("R")
 UPLOADS_AT_ONCE = 4
 POLL_S = 0.3
 WATCHED = 20
@@ -32,7 +34,8 @@ class Given:
     name: str
 
 
-def _object(text: str) -> str:
+def json_object(text: str) -> str:
+    """For an option that takes one. Raises `typer.BadParameter`."""
     try:
         fine = isinstance(jsonlib.loads(text), dict)
     except ValueError:
@@ -50,7 +53,7 @@ def ingest(
         list[str] | None, typer.Option(help="Who may read them; none: the whole tenant.")
     ] = None,
     metadata: Annotated[
-        str, typer.Option(help=f"A flat JSON object: {EXAMPLE}.", callback=_object)
+        str, typer.Option(help=f"A flat JSON object: {EXAMPLE}.", callback=json_object)
     ] = "{}",
     wait: Annotated[bool, typer.Option(help="Until all are ready or failed.")] = True,
     json: Json = False,
@@ -102,10 +105,10 @@ async def _ingest(
 ) -> int:
     if not files:
         raise Failed("There is no file in what was given.")
-    with _bars() as bars:
+    with progress_bars() as bars:
         outcomes = await _upload_all(service, files, options, bars)
         accepted = [one["document"]["id"] for one in outcomes if "document" in one]
-        failed = await _wait(service, accepted, bars) if wait else []
+        failed = await until_settled(service, accepted, bars) if wait else []
     refused = [one for one in outcomes if "problem" in one]
     if json:
         print_json({"files": outcomes, "failed": failed})
@@ -114,7 +117,8 @@ async def _ingest(
     return FAILED if refused or failed else 0
 
 
-def _bars() -> Progress:
+def progress_bars() -> Progress:
+    """How far what takes long is, with the time it will still take."""
     return Progress(
         TextColumn("{task.description:<10}"),
         BarColumn(),
@@ -128,19 +132,27 @@ def _bars() -> Progress:
 async def _upload_all(
     service: Service, files: Sequence[Given], options: dict[str, Any], bars: Progress
 ) -> list[dict[str, Any]]:
-    bar = bars.add_task("Uploading", total=len(files))
+    return await at_once(bars, "Uploading", files, lambda given: upload(service, given, options))
+
+
+async def at_once(
+    bars: Progress, title: str, things: Sequence[T], work: Callable[[T], Awaitable[R]]
+) -> list[R]:
+    """The work on each, a few at a time, under a bar of this title; in the order given."""
+    bar = bars.add_task(title, total=len(things))
     places = asyncio.Semaphore(UPLOADS_AT_ONCE)
 
-    async def one(given: Given) -> dict[str, Any]:
+    async def one(thing: T) -> R:
         async with places:
-            outcome = await _upload(service, given, options)
+            outcome = await work(thing)
         bars.advance(bar)
         return outcome
 
-    return list(await asyncio.gather(*map(one, files)))
+    return list(await asyncio.gather(*map(one, things)))
 
 
-async def _upload(service: Service, given: Given, options: dict[str, Any]) -> dict[str, Any]:
+async def upload(service: Service, given: Given, options: dict[str, Any]) -> dict[str, Any]:
+    """The document as the service answers it, or the problem with it."""
     try:
         document = await service.call(
             "PUT",
@@ -161,7 +173,9 @@ async def _bytes(path: Path) -> AsyncIterator[bytes]:
             yield piece
 
 
-async def _wait(service: Service, ids: Sequence[str], bars: Progress) -> list[dict[str, Any]]:
+async def until_settled(
+    service: Service, ids: Sequence[str], bars: Progress
+) -> list[dict[str, Any]]:
     """Until none of these is pending any more; answers those that failed."""
     bar = bars.add_task("Ingesting", total=len(ids))
     left, failed = list(ids), []
