@@ -15,12 +15,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from app.client import Failed, Service
 from app.commands.running import FAILED, Json, err, print_json, run, say
-from ingestion.documents import PENDING
 
 T = TypeVar("T")
 R = TypeVar("R")
 UPLOADS_AT_ONCE = 4
 POLL_S = 0.3
+SETTLED = frozenset({"ready", "failed"})
 WATCHED = 20
 """Documents asked about in one round: the worker takes the oldest first, and so do we."""
 EXAMPLE = """'{"team": "people"}'"""
@@ -182,7 +182,7 @@ async def until_settled(
     while True:
         for document_id in left[:WATCHED]:
             document = await service.call("GET", f"/v1/documents/{document_id}")
-            if document["status"] in PENDING:
+            if document["status"] not in SETTLED:
                 continue
             left.remove(document_id)
             if document["status"] == "failed":

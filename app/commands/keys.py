@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -15,7 +15,9 @@ from rich.table import Table
 from app.client import Failed
 from app.commands.running import Json, guarded, out, print_json, say
 from app.settings import read_settings
-from infra.records.keys import ApiKey, KeyMissing, SqlKeys
+
+if TYPE_CHECKING:
+    from infra.records.keys import ApiKey, SqlKeys
 
 app = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
 
@@ -95,6 +97,7 @@ def _run(work: Callable[[SqlKeys], Awaitable[int]], *, json: bool) -> None:
     async def opened() -> int:
         from app.container import records_url
         from infra.records.database import open_database
+        from infra.records.keys import KeyMissing, SqlKeys
 
         settings = read_settings()
         settings.data.mkdir(parents=True, exist_ok=True)
