@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export UV_LINK_MODE := copy
 
-.PHONY: help install lock demo serve test check vllm-cpu system bench-embed bench-retrieval clean
+.PHONY: help install lock demo serve test check vllm-cpu system bench-embed bench-retrieval chaos clean
 help:  ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
@@ -51,6 +51,9 @@ bench-embed: $(VENV)/installed  ## Embedding speed against plain sentence-transf
 
 bench-retrieval: $(VENV)/installed  ## nDCG@10 and recall@10 through the product; DATA=folder of data sets
 	$(BIN)/python -m evals.benchmarks.retrieval --data $(DATA)
+
+chaos: $(VENV)/installed  ## Kill the service a hundred times and count what is lost; DATA=folder of data sets
+	$(BIN)/python -m evals.benchmarks.chaos --data $(DATA)
 
 clean:  ## Remove what was built and installed, and the data folder
 	rm -rf $(VENV) .venv-vllm data build *.egg-info

@@ -1,0 +1,1 @@
+"""Crashes on purpose: first `launcher`, then `test_kills` and `test_state_machine`."""
