@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from hashlib import sha256
@@ -129,6 +130,21 @@ class FilesContract:
             await files.put(tenant, pieces(b"tea"), LIMIT)
         with pytest.raises(ValueError, match="cannot name a tenant"):
             await files.read(tenant, NOWHERE)
+
+    async def test_everything_it_has_is_listed(self, files: Files) -> None:
+        hers = await files.put("acme", pieces(b"tea"), LIMIT)
+        theirs = await files.put("other", pieces(b"coffee"), LIMIT)
+
+        kept = [one async for one in files.keys()]  # noqa: SIM118
+
+        assert {(one.tenant, one.sha256) for one in kept} == {
+            ("acme", hers.sha256),
+            ("other", theirs.sha256),
+        }
+        assert all(abs(one.stored_at - time.time()) < 60 for one in kept)
+
+    async def test_a_store_that_has_nothing_lists_nothing(self, files: Files) -> None:
+        assert [one async for one in files.keys()] == []  # noqa: SIM118
 
     async def test_it_says_in_words_what_it_is(self, files: Files) -> None:
         assert " " in await files.ping()

@@ -164,6 +164,23 @@ class LeasesContract:
         newest = (await store.records.get(ANN, document.id)).newest
         assert (newest.number, newest.status) == (2, "queued")
 
+    async def test_who_is_alone_may_end_the_leases_of_the_dead(self, store: Store) -> None:
+        held = (await store.upload("held.txt")).document
+        told = (await store.upload("told.txt")).document
+        await store.publish((await store.upload("ready.txt")).document)
+        now = time.time()
+        dead = await store.claim(held, "dead", now)
+        await store.leases.told([Due(told.id, 1, 0)], now)
+
+        freed = await store.leases.free()
+
+        due = await store.leases.due(now, 9)
+        assert freed == 2
+        assert [one.document_id for one in due] == [held.id, told.id]
+        assert all(one.fence > 0 for one in due)
+        with pytest.raises(LeaseLost):
+            await store.leases.publish(dead, 0, now)
+
     # How far it is
 
     async def test_progress_and_stages_are_seen_by_readers(self, store: Store) -> None:
