@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 from fastapi.staticfiles import StaticFiles
 
 from app.container import Platform, Tell, open_platform
@@ -63,10 +64,19 @@ def create_app(
     app.state.permits = Permits(settings.asks, settings.ask_wait_s)
     for routes in (ask, openai, documents, traces, check, service):
         app.include_router(routes.router)
-    app.mount("/", StaticFiles(directory=WEB, html=True), name="page")
+    app.mount("/", Fresh(directory=WEB, html=True), name="page")
     handle_errors(app)
     app.add_middleware(Requests, metrics=app.state.metrics)
     return app
+
+
+class Fresh(StaticFiles):
+    """Files that a browser asks about before it uses them again: no old module beside a new one."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
 
 
 async def _live(

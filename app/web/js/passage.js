@@ -58,10 +58,11 @@ export function closePassage() {
   returnTo = null;
 }
 
-/** Where a source stands, in words: its section and page. */
-export function placeOf(source) {
-  const page = source.page ? `page ${source.page}` : null;
-  return [source.section.join(" › "), page].filter(Boolean).join(", ");
+/** Where the quote stands, or the passage while there is none, in words: its section and page. */
+export function placeOf({ source, citation }) {
+  const at = citation ?? source;
+  const page = at.page ? `page ${at.page}` : null;
+  return [at.section.join(" › "), page].filter(Boolean).join(", ");
 }
 
 export function nameOf(source) {
@@ -125,7 +126,7 @@ function head({ source, citation }, steps) {
         iconButton("close", "Close", closePassage),
       ),
     ),
-    h("p", { class: "crumbs" }, [source.name, placeOf(source)].filter(Boolean).join(" · ")),
+    h("p", { class: "crumbs" }, [source.name, placeOf({ source, citation })].filter(Boolean).join(" · ")),
   );
 }
 

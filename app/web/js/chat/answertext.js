@@ -128,7 +128,7 @@ class Reading {
     const source = this.sources.find((one) => one.number === token.number);
     if (!source) return this.text.slice(token.start, token.end);
     const citation = this.citationAt(token);
-    const label = [`Source ${token.number}: ${nameOf(source)}`, placeOf(source)]
+    const label = [`Source ${token.number}: ${nameOf(source)}`, placeOf({ source, citation })]
       .filter(Boolean)
       .join(", ");
     return h(
@@ -173,7 +173,7 @@ export function asPlainText(turn) {
   const { citations = [], answer } = turn.answer ?? {};
   const lines = citations.map(
     (one) =>
-      `[${one.number}] ${[nameOf(one), placeOf(one)].filter(Boolean).join(", ")}: “${one.quote}”`,
+      `[${one.number}] ${[nameOf(one), placeOf({ source: one })].filter(Boolean).join(", ")}: “${one.quote}”`,
   );
   const notes = [...new Set(lines)];
   return [answer ?? turn.text, ...(notes.length ? ["", ...notes] : [])].join("\n");

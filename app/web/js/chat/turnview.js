@@ -135,7 +135,7 @@ export class TurnView {
               "span",
               { class: "card-text" },
               h("strong", {}, nameOf(source)),
-              h("span", { class: "place" }, placeOf(source) || source.name),
+              h("span", { class: "place" }, placeOf(this.cited(source)) || source.name),
               h("span", { class: "excerpt" }, excerptOf(this.cited(source))),
             ),
           ),
