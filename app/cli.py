@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from app.commands import ask, check, demo, doctor, documents, ingest, keys, serve
+from app.commands import ask, check, demo, doctor, documents, ingest, keys, serve, sync
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 
@@ -26,6 +26,7 @@ app.command("serve")(serve.serve)
 app.command("worker")(serve.worker)
 app.command("migrate")(serve.migrate)
 app.command("ingest")(ingest.ingest)
+app.command("sync")(sync.sync)
 app.command("ask")(ask.ask)
 app.add_typer(documents.app, name="documents")
 app.add_typer(keys.app, name="keys")

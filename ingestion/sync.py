@@ -143,12 +143,21 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
+class Gone:
+    """A document whose item is not in the source any more."""
+
+    name: str
+    """The item's, without the prefix."""
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What makes the documents equal to the source."""
 
     add: tuple[Item, ...]
     update: tuple[Item, ...]
-    remove: tuple[Known, ...]
+    remove: tuple[Gone, ...]
     unchanged: int
     held: tuple[Held, ...]
     """What stays as it is, and why."""
@@ -204,8 +213,12 @@ def plan(
             update.append(item)
     present = _present(listing, looked, wanted.prefix)
     owned = [document for document in documents if wanted.owns(document)]
-    remove = tuple(document for document in owned if document.name not in present)
-    return Plan(tuple(add), tuple(update), remove, unchanged, tuple(held), len(owned))
+    remove = [
+        Gone(document.name[len(wanted.prefix) :], document.id)
+        for document in owned
+        if document.name not in present
+    ]
+    return Plan(tuple(add), tuple(update), tuple(remove), unchanged, tuple(held), len(owned))
 
 
 def _present(listing: Listing, looked: Looked, prefix: str) -> set[str]:

@@ -102,7 +102,7 @@ class WebSource:
             sitemaps[waiting[0]] = True
             pages |= dict.fromkeys(sitemap.pages)
             near = filter(self._near, sitemap.sitemaps[: SITEMAPS + 1])
-            sitemaps = dict.fromkeys(near, False) | sitemaps
+            sitemaps |= {url: False for url in near if url not in sitemaps}
             if len(pages) > PAGES or len(sitemaps) > SITEMAPS:
                 raise SourceUnavailable(
                     f"{self.id} lists more than {PAGES:,} pages or {SITEMAPS} sitemaps. Give one "
