@@ -1,1 +1,5 @@
-"""Measuring the very system that users get."""
+"""Measuring the very system that users get.
+
+`handbook` has sample documents with questions and answers; `benchmarks` has one program per table of
+`docs/benchmarks.md`.
+"""
