@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -123,6 +124,11 @@ def until(done: Callable[[], object], within_s: float = START_S) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError(f"not within {within_s:g} s")
         time.sleep(0.05)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
 
 
 def _environment(settings: dict[str, object]) -> dict[str, str]:

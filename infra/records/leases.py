@@ -41,13 +41,12 @@ class SqlLeases:
             return [Due(*row) for row in await connection.execute(query)]
 
     async def told(self, due: Sequence[Due], now: float) -> None:
-        keys = [(one.document_id, one.version) for one in due]
+        # With the fence: a worker may follow the word before we note that it was given, and die. Its
+        # claim would then look like one that was told of, and wait for the retelling.
+        keys = [(one.document_id, one.version, one.fence) for one in due]
+        same = tuple_(versions.c.document_id, versions.c.number, versions.c.fence).in_(keys)
         async with self._database.write() as connection:
-            await connection.execute(
-                sql_update(versions)
-                .where(tuple_(versions.c.document_id, versions.c.number).in_(keys))
-                .values(told_at=now)
-            )
+            await connection.execute(sql_update(versions).where(same).values(told_at=now))
 
     async def claim(self, due: Due, owner: str, now: float) -> Claim | None:
         async with self._database.write() as connection:

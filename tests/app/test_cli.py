@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from typer.testing import CliRunner
 from app.cli import app
 from app.settings import Settings
 from tests.app.conftest import settled
-from tests.processes import ROOT, cairn, process, until
+from tests.processes import ROOT, cairn, free_port, process, until
 
 DONE, FAILED, USAGE, REFUSED = 0, 1, 2, 3
 COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
@@ -214,9 +213,7 @@ def test_two_files_that_would_have_one_name_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_service_that_does_not_answer_is_told_and_in_json_too(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    away = f"http://127.0.0.1:{port}"
+    away = f"http://127.0.0.1:{free_port()}"
 
     told = cairn("documents", "list", url=away)
     for_programs = cairn("ask", "Why?", "--json", url=away)
@@ -281,7 +278,7 @@ def test_keys_are_made_listed_and_revoked_without_a_service(tmp_path: Path) -> N
 def test_where_no_service_runs_a_command_brings_its_own(data: Path) -> None:
     documents = ROOT / "evals" / "handbook" / "documents"
 
-    ended = cairn("demo", str(documents), data=data, port=_free_port())
+    ended = cairn("demo", str(documents), data=data, port=free_port())
 
     assert ended.code == DONE
     assert "13 of 13 documents are ready" in ended.err
@@ -301,7 +298,7 @@ class TestServe:
 
             folder = cairn("serve", "--port", "0", data=data)
             taken = cairn("serve", "--port", port, data=tmp_path)
-            command = cairn("documents", "list", data=data, port=_free_port())
+            command = cairn("documents", "list", data=data, port=free_port())
 
         assert folder.code == taken.code == command.code == FAILED
         for second in (folder, command):
@@ -373,11 +370,6 @@ def _statuses(client: httpx.Client) -> set[str]:
 def _behind(client: httpx.Client, port: str) -> str:
     parts = client.get("/v1/doctor").json()
     return next(str(part["detail"]) for part in parts if part["port"] == port)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @contextmanager

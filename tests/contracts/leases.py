@@ -69,6 +69,19 @@ class LeasesContract:
         assert await store.leases.due(now + 1, 9) == []
         assert await store.leases.due(now + LONG_S, 9) == [Due(document.id, 1, 1)]
 
+    async def test_a_word_noted_late_does_not_hide_the_claim_that_followed_it(
+        self, store: Store
+    ) -> None:
+        document = (await store.upload()).document
+        now = time.time()
+        due = await store.leases.due(now, 9)
+        await store.claim(document, now=now)
+
+        await store.leases.told(due, now)
+
+        lease_over = now + 45  # and before a word that was noted would be given again
+        assert await store.leases.due(lease_over, 9) == [Due(document.id, 1, 1)]
+
     async def test_a_version_that_was_replaced_is_not_due(self, store: Store) -> None:
         document = (await store.upload(content="green")).document
         await store.upload(content="black")
