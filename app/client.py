@@ -26,7 +26,7 @@ class Failed(Exception):
 
     def __init__(self, message: str, problem: dict[str, Any] | None = None) -> None:
         super().__init__(message)
-        self.problem = problem or {"title": message}
+        self.problem = problem or {"title": message, "detail": message}
 
 
 @dataclass(frozen=True, slots=True)

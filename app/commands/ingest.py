@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json as jsonlib
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,12 +93,17 @@ def _named(paths: Sequence[Path]) -> list[Given]:
 def _files(paths: Sequence[Path]) -> Iterator[Given]:
     for path in paths:
         if not path.is_dir():
-            yield Given(path, path.name)
+            yield Given(path, _told(path.name))
             continue
         for file in sorted(path.rglob("*")):
             inside = file.relative_to(path)
             if file.is_file() and not any(part.startswith(".") for part in inside.parts):
-                yield Given(file, inside.as_posix())
+                yield Given(file, _told(inside.as_posix()))
+
+
+def _told(name: str) -> str:
+    """The name with a mark for each byte that is no UTF-8, as old archives have them."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 async def _ingest(

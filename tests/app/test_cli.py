@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -115,6 +116,15 @@ def test_what_cannot_be_ingested_is_told_with_its_reason_and_the_others_go_on(
         one["name"]: one["problem"]["status"] for one in outcome["files"] if "problem" in one
     }
     assert problems == {"photo.png": 415}
+
+
+def test_a_name_that_is_no_utf_8_keeps_nothing_out(service_url: str, tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"caf\xe9.txt")).write_text("The coffee of the reception is black.")
+
+    ended = cairn("ingest", str(tmp_path), "--json", url=service_url)
+
+    assert ended.code == DONE
+    assert [one["name"] for one in ended.json()["files"]] == ["caf\ufffd.txt"]
 
 
 def test_an_answer_comes_with_its_proof_and_a_refusal_with_exit_code_3(
