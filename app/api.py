@@ -14,6 +14,7 @@ from typing import Any
 from fastapi import FastAPI, Response
 from fastapi.staticfiles import StaticFiles
 
+from app.bodies import Bodies
 from app.container import Platform, Tell, open_platform
 from app.errors import handle_errors
 from app.limits import Permits
@@ -66,6 +67,7 @@ def create_app(
         app.include_router(routes.router)
     app.mount("/", Fresh(directory=WEB, html=True), name="page")
     handle_errors(app)
+    app.add_middleware(Bodies, upload_limit_bytes=int(settings.upload_limit_mb * 1e6))
     app.add_middleware(Requests, metrics=app.state.metrics)
     return app
 

@@ -111,6 +111,8 @@ def problem(status: int, kind: str, title: str, detail: str, **more: object) -> 
 def problem_response(document: Mapping[str, object]) -> Response:
     status = int(str(document["status"]))
     headers = {"Retry-After": str(RETRY_AFTER_S)} if status in {429, 503} else {}
+    if status == 413:
+        headers["Connection"] = "close"  # else the rest of the body would have to be read
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return Response(

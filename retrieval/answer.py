@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from time import perf_counter
+from typing import Protocol
 
 from retrieval.cite import Citation
 from retrieval.conversation import Turn, standalone
@@ -101,12 +102,7 @@ class Answerer:
         documents: frozenset[str] = frozenset(),
     ) -> Answer:
         """`stream()`, drained."""
-        events = self.stream(scope, question, release, conversation, where, documents)
-        async with aclosing(events):
-            async for event in events:
-                if isinstance(event, Answer):
-                    return event
-        raise AssertionError("a stream of events ends with an answer")
+        return await drained(self.stream(scope, question, release, conversation, where, documents))
 
     async def stream(
         self,
@@ -167,6 +163,23 @@ async def _closing(
     finally:
         if isinstance(pieces, AsyncGenerator):
             await pieces.aclose()
+
+
+class Stream(Protocol):
+    """Events that can be left early."""
+
+    def __aiter__(self) -> AsyncIterator[Event]: ...
+
+    async def aclose(self) -> None: ...
+
+
+async def drained(events: Stream) -> Answer:
+    """The answer with which every stream of events ends."""
+    async with aclosing(events):
+        async for event in events:
+            if isinstance(event, Answer):
+                return event
+    raise AssertionError("a stream of events ends with an answer")
 
 
 def checked(question: str) -> str:

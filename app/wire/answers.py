@@ -76,10 +76,11 @@ class Question(Strict):
         return tuple(Turn(turn.role, turn.content) for turn in self.conversation)
 
 
-class SourceOut(Strict):
-    """A passage that an answer may cite as `[number]`."""
+class Located(Strict):
+    """A stretch of a version of a document: `text[start:end]` of its content."""
 
     number: int
+    """The source's, as the answer's text has it."""
     document_id: str
     version: int
     name: str
@@ -88,6 +89,11 @@ class SourceOut(Strict):
     section: list[str]
     start: int
     end: int
+
+
+class SourceOut(Located):
+    """A passage that an answer may cite as `[number]`."""
+
     text: str
     score: float
     similarity: float
@@ -111,19 +117,11 @@ class SourceOut(Strict):
         )
 
 
-class CitationOut(Strict):
-    """The words of a document that prove one sentence: `quote` is `text[start:end]` of its content."""
+class CitationOut(Located):
+    """The words of a document that prove one sentence."""
 
-    number: int
     sentence: int
-    document_id: str
-    version: int
-    name: str
-    title: str
-    page: int | None
-    section: list[str]
-    start: int
-    end: int
+    """The index into the answer's sentences, from 0."""
     quote: str
 
     @classmethod

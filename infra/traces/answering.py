@@ -9,7 +9,7 @@ from typing import Protocol
 from infra.traces.observation import Content, Observation
 from infra.traces.tracer import Tracer
 from infra.traces.tracing import inside, note_passages
-from retrieval.answer import Answer, Event, Retrieved
+from retrieval.answer import Answer, Event, Retrieved, drained
 from retrieval.conversation import Turn
 from retrieval.index import Condition, Scope
 from retrieval.release import Release
@@ -46,12 +46,7 @@ class TracedAnswerer:
         documents: frozenset[str] = frozenset(),
     ) -> Answer:
         """`stream()`, drained."""
-        events = self.stream(scope, question, release, conversation, where, documents)
-        async with aclosing(events):
-            async for event in events:
-                if isinstance(event, Answer):
-                    return event
-        raise AssertionError("a stream of events ends with an answer")
+        return await drained(self.stream(scope, question, release, conversation, where, documents))
 
     def stream(
         self,

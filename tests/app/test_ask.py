@@ -221,3 +221,13 @@ def test_traces_are_listed_newest_first_and_by_kind(
 
     assert asked["items"][0]["question"] == PARKING
     assert {"leave.md", "parking.md"} <= {item["name"] for item in ingested["items"]}
+
+
+def test_a_request_that_is_far_too_large_is_not_read_to_its_end(client: httpx.Client) -> None:
+    body = b'{"question": "' + b"why " * 1_500_000 + b'"}'
+
+    answer = client.post("/v1/ask", content=body, headers={"Content-Type": "application/json"})
+
+    assert answer.status_code == 413
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["connection"] == "close"
