@@ -91,7 +91,7 @@ class Fetcher:
             answer = await self._bounded(target, write, bounds, stamp)
             if isinstance(answer, Fetched):
                 return answer
-            target = self._target(urljoin(target.url, answer))
+            target = self._target(_joined(target, answer))
         raise Unfetchable(f"{url} redirects more than {REDIRECTS} times.")
 
     def _target(self, url: str) -> Target:
@@ -160,6 +160,13 @@ async def open_fetcher(
     )
     async with pool:
         yield Fetcher(pool, allowed)
+
+
+def _joined(target: Target, goal: str) -> str:
+    try:
+        return urljoin(target.url, goal)
+    except ValueError as error:
+        raise Unfetchable(f"{target.url} redirects to {goal!r}, which is no address.") from error
 
 
 def _headers(target: Target, stamp: str) -> list[tuple[str, str]]:

@@ -57,11 +57,11 @@ RESERVED = _networks(
 GLOBAL_IPV6 = ipaddress.ip_network("2000::/3")
 """All that is assigned to the public web; IPv4 in IPv6 (mapped, compatible, NAT64) is outside."""
 
-_HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:@/]+)(?::(\d{1,5}))?")
+_HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:@/]+)(?::([0-9]{1,5}))?")
 _NAME = re.compile(
     r"(?=.{1,253}\Z)[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_](?:[a-z0-9_-]{0,62}))*"
 )
-_NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _FORBIDDEN_CHARACTER = re.compile(r"[\x00-\x20\x7f\\]")
 
 
