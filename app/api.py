@@ -20,7 +20,7 @@ from app.errors import handle_errors
 from app.limits import Permits
 from app.metrics import Metrics
 from app.requests import Requests
-from app.routes import ask, check, documents, openai, service, traces
+from app.routes import ask, check, documents, openai, queue, service, traces
 from app.settings import Settings
 from app.starting import Boot
 from app.worker import run_worker
@@ -63,7 +63,7 @@ def create_app(
     app.state.boot = boot
     app.state.metrics = Metrics()
     app.state.permits = Permits(settings.asks, settings.ask_wait_s)
-    for routes in (ask, openai, documents, traces, check, service):
+    for routes in (ask, openai, documents, queue, traces, check, service):
         app.include_router(routes.router)
     app.mount("/", Fresh(directory=WEB, html=True), name="page")
     handle_errors(app)

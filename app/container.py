@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.settings import Settings
+from ingestion.backlog import Loads, Lookout
 from ingestion.check import Check, Standings
 from ingestion.chunk import Chunking, Sentences, Tokenizer
 from ingestion.documents import DocumentRecords
 from ingestion.files import Files
-from ingestion.heartbeat import BEATS
+from ingestion.heartbeat import BEATS, HEARTBEAT_S
+from ingestion.history import History, Versions
 from ingestion.intake import Intake
 from ingestion.leases import Leases
 from ingestion.parse import Parser
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from infra.records.feedback import SqlFeedback
     from infra.records.keys import SqlKeys
     from infra.traces.answering import TracedAnswerer
+    from infra.traces.forgetting import Forgetting
     from infra.traces.ingesting import TracedPipeline
     from infra.traces.opening import Tracing
     from infra.traces.reading import TraceReader
@@ -53,6 +56,8 @@ class Adapters:
     settings: Settings
     database: Database
     records: DocumentRecords
+    history: History
+    loads: Loads
     standings: Standings
     leases: Leases
     catalog: Catalog
@@ -83,8 +88,10 @@ class Platform:
     release: Release
     answerer: TracedAnswerer
     intake: Intake
+    versions: Versions
     pipeline: TracedPipeline
     sweep: Sweep
+    lookout: Lookout
     check: Check
     records: DocumentRecords
     files: Files
@@ -92,6 +99,7 @@ class Platform:
     feedback: SqlFeedback
     tracing: Tracing
     traces: TraceReader
+    forgetting: Forgetting
     pings: Mapping[str, Ping]
     """By port: says in words what is behind it, or raises."""
 
@@ -109,10 +117,12 @@ async def open_adapters(settings: Settings, stack: AsyncExitStack, tell: Tell) -
     from infra.embedders.opening import open_embedder
     from infra.files import open_files
     from infra.qdrant import open_qdrant
+    from infra.records.backlog import SqlLoads
     from infra.records.catalog import RecordsCatalog
     from infra.records.database import open_database
     from infra.records.documents import SqlDocuments
     from infra.records.feedback import SqlFeedback
+    from infra.records.history import SqlHistory
     from infra.records.keys import SqlKeys
     from infra.records.leases import SqlLeases
     from infra.records.standings import SqlStandings
@@ -159,6 +169,8 @@ async def open_adapters(settings: Settings, stack: AsyncExitStack, tell: Tell) -
         settings=settings,
         database=database,
         records=records,
+        history=SqlHistory(database),
+        loads=SqlLoads(database),
         standings=SqlStandings(database),
         leases=SqlLeases(database, settings.lease_s),
         catalog=RecordsCatalog(records),
@@ -183,6 +195,7 @@ async def open_adapters(settings: Settings, stack: AsyncExitStack, tell: Tell) -
 def assemble(adapters: Adapters) -> Platform:
     """Puts the parts together. Touches nothing."""
     from infra.traces.answering import TracedAnswerer
+    from infra.traces.forgetting import Forgetting
     from infra.traces.ingesting import TracedLeases, TracedPipeline
     from infra.traces.tracing import (
         TracedEmbedder,
@@ -200,6 +213,7 @@ def assemble(adapters: Adapters) -> Platform:
     generator = TracedGenerator(adapters.generator, tracer)
     grounder = TracedGrounder(adapters.grounder, tracer)
     sweep = Sweep(adapters.records, adapters.leases, adapters.queue, adapters.index)
+    heartbeat_s = min(HEARTBEAT_S, settings.lease_s / BEATS)
     tools = Tools(
         records=adapters.records,
         leases=TracedLeases(adapters.leases, tracer),
@@ -210,6 +224,8 @@ def assemble(adapters: Adapters) -> Platform:
         chunking=chunking,
         embedder=embedder,
         index=index,
+        history=adapters.history,
+        keep_versions=settings.keep_versions,
     )
     return Platform(
         settings=settings,
@@ -227,8 +243,10 @@ def assemble(adapters: Adapters) -> Platform:
             sweep,
             int(settings.upload_limit_mb * 1e6),
         ),
-        pipeline=TracedPipeline(Pipeline(tools, owner_name(), settings.lease_s / BEATS), tracer),
+        versions=Versions(adapters.history, adapters.index, sweep),
+        pipeline=TracedPipeline(Pipeline(tools, owner_name(), heartbeat_s), tracer),
         sweep=sweep,
+        lookout=Lookout(adapters.loads, adapters.queue),
         check=_check(adapters),
         records=adapters.records,
         files=adapters.files,
@@ -236,6 +254,12 @@ def assemble(adapters: Adapters) -> Platform:
         feedback=adapters.feedback,
         tracing=adapters.tracing,
         traces=adapters.traces,
+        forgetting=Forgetting(
+            adapters.traces,
+            adapters.tracing.store,
+            settings.trace_days,
+            at_once=settings.delete_traces,
+        ),
         pings=_pings(adapters),
     )
 

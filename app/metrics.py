@@ -57,6 +57,21 @@ class Metrics:
             ("status",),
             registry=self.registry,
         )
+        self.queue_waiting = Gauge(
+            "cairn_queue_waiting",
+            "Documents of all tenants that wait for a worker.",
+            registry=self.registry,
+        )
+        self.queue_running = Gauge(
+            "cairn_queue_running",
+            "Documents of all tenants that a worker has.",
+            registry=self.registry,
+        )
+        self.queue_oldest_seconds = Gauge(
+            "cairn_queue_oldest_seconds",
+            "How long the document that waits longest has waited; 0 when none waits.",
+            registry=self.registry,
+        )
 
     def page(self) -> bytes:
         """The text exposition format."""

@@ -57,6 +57,10 @@ class Settings(BaseSettings):
     upload_limit_mb: float = Field(200.0, gt=0)
     parse_limit_s: float = Field(120.0, gt=0)
     parse_limit_mb: int = Field(2048, ge=512)
+    keep_versions: int = Field(5, ge=0)
+    """Of each document, so many versions before the live one are kept, to be shown and restored."""
+    delete_traces: bool = False
+    """True: with a document go the traces whose passages are of it; else they stay till they expire."""
     jobs: int = Field(2, ge=1, le=64)
     """Documents that one worker ingests at a time."""
     lease_s: float = Field(30.0, ge=1)

@@ -2,31 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from retrieval.index import Metadata, Scope
 
 Status = Literal[
-    "queued", "parsing", "chunking", "embedding", "indexing", "ready", "failed", "superseded"
+    "queued",
+    "parsing",
+    "chunking",
+    "embedding",
+    "indexing",
+    "ready",
+    "failed",
+    "cancelled",
+    "superseded",
 ]
 Stage = Literal["queued", "parsing", "chunking", "embedding", "indexing"]
 
 WORKING: frozenset[Status] = frozenset({"parsing", "chunking", "embedding", "indexing"})
 PENDING: frozenset[Status] = WORKING | {"queued"}
+RETRYABLE: frozenset[Status] = frozenset({"failed", "cancelled"})
+
+_ENDS: frozenset[Status] = frozenset({"failed", "cancelled", "superseded"})
+"""How work may end at every stage, other than well."""
 
 MOVES: Mapping[Status, frozenset[Status]] = {
-    "queued": frozenset({"parsing", "failed", "superseded"}),
-    "parsing": frozenset({"chunking", "queued", "failed", "superseded"}),
-    "chunking": frozenset({"embedding", "queued", "failed", "superseded"}),
-    "embedding": frozenset({"indexing", "queued", "failed", "superseded"}),
-    "indexing": frozenset({"ready", "queued", "failed", "superseded"}),
+    "queued": _ENDS | {"parsing"},
+    "parsing": _ENDS | {"chunking", "queued"},
+    "chunking": _ENDS | {"embedding", "queued"},
+    "embedding": _ENDS | {"indexing", "queued"},
+    "indexing": _ENDS | {"ready", "queued"},
     "ready": frozenset({"superseded"}),
     "failed": frozenset({"queued", "superseded"}),
+    "cancelled": frozenset({"queued", "superseded"}),
     "superseded": frozenset(),
 }
 """From each status, those it may move to. A crash sends work back to `queued`, never forward."""
+
+
+WORKER_DIED = "worker-died"
+"""The kind of failure of an attempt that ended with its worker."""
 
 
 class DocumentMissing(Exception):
@@ -38,7 +55,15 @@ class NameTaken(Exception):
 
 
 class NotRetryable(Exception):
-    """Only a failed version can be sent back to the queue."""
+    """Only a failed or cancelled version can be sent back to the queue."""
+
+
+class NotCancellable(Exception):
+    """Only what waits or is worked on can be cancelled."""
+
+
+class NotRestorable(Exception):
+    """The version is the newest, or answers already, so there is nothing to bring back."""
 
 
 class BadCursor(Exception):
@@ -70,6 +95,16 @@ class StageTime:
 
 
 @dataclass(frozen=True, slots=True)
+class Changes:
+    """What a version has of the one that answered before it, in chunks."""
+
+    kept: int
+    """The same text stood in the version before."""
+    added: int
+    removed: int
+
+
+@dataclass(frozen=True, slots=True)
 class Version:
     """One upload of a document, and how far its ingestion has come."""
 
@@ -93,10 +128,21 @@ class Version:
     chunks: int | None = None
     reused: int = 0
     """How many of the chunks kept their vectors from the version before."""
+    removed: int | None = None
+    """How many chunks of the version before are gone; None: it was the first, or is not ready."""
+    deaths: int = 0
+    """How many of the attempts ended with their worker."""
     language: str | None = None
     title: str = ""
     warnings: tuple[str, ...] = ()
     not_before: float = 0.0
+
+    @property
+    def changes(self) -> Changes | None:
+        """None: there was no version before, or this one is not ready."""
+        if self.removed is None or self.chunks is None:
+            return None
+        return Changes(self.reused, self.chunks - self.reused, self.removed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +223,18 @@ class DocumentRecords(Protocol):
         ...
 
     async def page(
-        self, scope: Scope, *, status: str | None, name: str | None, limit: int, cursor: str | None
+        self,
+        scope: Scope,
+        *,
+        statuses: Collection[str],
+        name: str | None,
+        limit: int,
+        cursor: str | None,
     ) -> Page:
-        """Most recently created first; `name` matches any part, whatever the case."""
+        """Most recently created first, of any of the statuses (none given: of all).
+
+        `name` matches any part, whatever the case.
+        """
         ...
 
     async def counts(self, scope: Scope) -> Mapping[str, int]:
@@ -187,7 +242,7 @@ class DocumentRecords(Protocol):
         ...
 
     async def retry(self, scope: Scope, document_id: str) -> Document:
-        """A failed version back to the queue. Raises `DocumentMissing`, `NotRetryable`."""
+        """A failed or cancelled version back to the queue. Raises `DocumentMissing`, `NotRetryable`."""
         ...
 
     async def delete(self, scope: Scope, document_id: str) -> Removed:

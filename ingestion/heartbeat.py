@@ -11,9 +11,10 @@ from ingestion.documents import RecordsUnavailable, Stage
 from ingestion.leases import Claim, LeaseLost, Leases
 from ingestion.parse import Report
 
-HEARTBEAT_S = 5.0
+HEARTBEAT_S = 1.0
+"""Also how soon a worker hears that its version was cancelled."""
 BEATS = 6
-"""Renewals in the length of a lease, so that some may fail and it is kept all the same."""
+"""At least so many renewals in the length of a lease: some may fail, and it is kept all the same."""
 REPORT_EVERY_S = 0.5
 
 

@@ -100,7 +100,7 @@ class Intake:
             raise
 
     async def retry(self, scope: Scope, document_id: str) -> Document:
-        """A failed document back to the queue. Raises `DocumentMissing`, `NotRetryable`."""
+        """What failed or was cancelled, back to the queue. Raises `DocumentMissing`, `NotRetryable`."""
         document = await self._records.retry(scope, document_id)
         self._sweep.hurry()
         return document

@@ -10,7 +10,7 @@ from ingestion.documents import Document, Failure, Stage
 
 
 class LeaseLost(Exception):
-    """Another worker has this version now, or it was deleted or replaced: stop without a trace."""
+    """Another worker has this version, or it was deleted, replaced or cancelled: leave no trace."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,17 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ingestion.chunk import Chunking, Sentences, Tokenizer, embedded_text, fingerprint, split
-from ingestion.documents import Document, DocumentRecords, Failure, RecordsUnavailable, Stage
+from ingestion.documents import (
+    WORKER_DIED,
+    Document,
+    DocumentRecords,
+    Failure,
+    RecordsUnavailable,
+    Stage,
+)
 from ingestion.files import FileMissing, Files, FilesUnavailable
 from ingestion.heartbeat import HEARTBEAT_S, beat, reporting
+from ingestion.history import History
 from ingestion.leases import Claim, Due, LeaseLost, Leases, Readout
 from ingestion.parse import (
     Encrypted,
@@ -77,6 +85,9 @@ class Tools:
     chunking: Chunking
     embedder: Embedder
     index: ChunkStore
+    history: History
+    keep_versions: int
+    """Of each document, so many versions before the live one."""
 
 
 class Pipeline:
@@ -123,7 +134,7 @@ class Pipeline:
 
     async def _attempt(self, claim: Claim) -> Outcome:
         """Does the work and writes down how it ended."""
-        if claim.document.newest.attempts > MAX_ATTEMPTS:
+        if claim.document.newest.deaths >= MAX_ATTEMPTS:
             return await self._bury(claim)
         try:
             await self._ingest(claim)
@@ -145,12 +156,16 @@ class Pipeline:
 
     async def _bury(self, claim: Claim) -> Outcome:
         """Every attempt so far ended with its worker: the next would take this one along."""
-        words = f"Given up after {MAX_ATTEMPTS} attempts, the last of which ended with the worker."
-        await self._tools.leases.fail(claim, Failure("worker-died", words), time.time())
+        words = (
+            f"Given up after {MAX_ATTEMPTS} attempts: each time the worker was killed or lost its "
+            "machine. Perhaps the document takes more memory than there is."
+        )
+        await self._tools.leases.fail(claim, Failure(WORKER_DIED, words), time.time())
         return "failed"
 
     async def _again(self, claim: Claim, failure: Failure) -> Outcome:
-        attempts = claim.document.newest.attempts
+        newest = claim.document.newest
+        attempts = newest.attempts - newest.deaths
         if attempts >= MAX_ATTEMPTS:
             last = Failure(failure.kind, f"{failure.reason} Given up after {attempts} attempts.")
             await self._tools.leases.fail(claim, last, time.time())
@@ -167,6 +182,7 @@ class Pipeline:
         await self._check_count(claim, total)
         await self._tools.leases.publish(claim, reused, time.time())
         await self._remove_older(claim)
+        await self._forget_oldest(claim.document)
 
     async def _read(self, claim: Claim) -> Reading:
         tools, document = self._tools, claim.document
@@ -260,8 +276,15 @@ class Pipeline:
             for version in range(document.live_version or 1, claim.version):
                 await self._tools.index.remove(document.tenant, document.id, version)
 
+    async def _forget_oldest(self, document: Document) -> None:
+        """Versions that are too old to keep; what fails here is left to the next publication."""
+        tools = self._tools
+        with suppress(RecordsUnavailable, FilesUnavailable):
+            for key in sorted(await tools.history.prune(document.id, tools.keep_versions)):
+                await tools.files.remove(document.tenant, key)
+
     async def _clean_up_after_loss(self, claim: Claim) -> None:
-        """Points of a version that was deleted or replaced while we wrote them."""
+        """Points of a version that was deleted, replaced or cancelled while we wrote them."""
         document = claim.document
         with suppress(IndexUnavailable, RecordsUnavailable):
             wanted = await self._tools.records.wanted()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, File, Query, Request, Response, UploadFile
+from fastapi import APIRouter, Depends, File, Path, Query, Request, Response, UploadFile
 from fastapi.responses import StreamingResponse
 
 from app.auth import Editor, Reader
@@ -19,6 +19,7 @@ from app.wire.documents import (
     DocumentOut,
     DocumentsOut,
     ReceiptOut,
+    RetriedOut,
     UploadedOut,
     UploadsOut,
     metadata_of,
@@ -81,17 +82,21 @@ async def post_documents(
 async def list_documents(
     caller: Reader,
     here: Here,
-    status: Annotated[str | None, Query(max_length=20)] = None,
+    status: Annotated[list[str], Query(description="Any of these.", max_length=20)] = [],  # noqa: B006
     name: Annotated[str | None, Query(max_length=400, description="A part of the name.")] = None,
     limit: Limit = 100,
     cursor: str | None = None,
 ) -> DocumentsOut:
     """Newest first."""
     page = await here.records.page(
-        caller.scope, status=status, name=name, limit=limit, cursor=cursor
+        caller.scope, statuses=status, name=name, limit=limit, cursor=cursor
     )
+    queue_answers = await _queue_answers(here, page.items)
     return DocumentsOut(
-        items=[DocumentOut.from_document(document) for document in page.items],
+        items=[
+            DocumentOut.from_document(document, queue_answers=queue_answers)
+            for document in page.items
+        ],
         next=page.cursor,
         counts=dict(await here.records.counts(caller.scope)),
     )
@@ -102,7 +107,9 @@ async def show_document(document_id: str, caller: Reader, here: Here) -> Documen
     """Status, stages, versions, and the reason of a failure."""
     document = await here.records.get(caller.scope, document_id)
     return DocumentOut.from_document(
-        document, await here.records.versions(caller.scope, document_id)
+        document,
+        await here.records.versions(caller.scope, document_id),
+        queue_answers=await _queue_answers(here, [document]),
     )
 
 
@@ -145,16 +152,47 @@ async def show_original(
     return Response(data, media_type=chosen.media_type, headers=headers)
 
 
+@router.post("/retry", status_code=202)
+async def retry_documents(
+    caller: Editor,
+    here: Here,
+    kind: Annotated[
+        str | None, Query(max_length=64, description="Only this kind of failure.")
+    ] = None,
+) -> RetriedOut:
+    """Sends every failed document back to the queue."""
+    return RetriedOut(retried=await here.versions.retry_failed(caller.scope, kind))
+
+
 @router.post("/{document_id}/retry", status_code=202)
 async def retry_document(document_id: str, caller: Editor, here: Here) -> DocumentOut:
-    """Sends a failed document back to the queue."""
+    """Sends a document that failed or was cancelled back to the queue."""
     return DocumentOut.from_document(await here.intake.retry(caller.scope, document_id))
+
+
+@router.post("/{document_id}/cancel")
+async def cancel_document(document_id: str, caller: Editor, here: Here) -> DocumentOut:
+    """Stops what waits or is worked on. The version that answers goes on answering."""
+    return DocumentOut.from_document(await here.versions.cancel(caller.scope, document_id))
+
+
+@router.post("/{document_id}/versions/{version}/restore", status_code=202)
+async def restore_version(
+    document_id: str, version: Annotated[int, Path(ge=1)], caller: Editor, here: Here
+) -> DocumentOut:
+    """Makes an older version current again, as a new one with the same bytes."""
+    return DocumentOut.from_document(
+        await here.versions.restore(caller.scope, document_id, version)
+    )
 
 
 @router.delete("/{document_id}")
 async def delete_document(document_id: str, caller: Editor, here: Here) -> ReceiptOut:
     """Removes a document for good. After the answer, no question reaches it."""
-    return ReceiptOut.of(await here.intake.delete(caller.scope, document_id))
+    receipt = await here.intake.delete(caller.scope, document_id)
+    return ReceiptOut.of(
+        receipt, await here.forgetting.forget(caller.scope.tenant, receipt.document.id)
+    )
 
 
 async def _upload(file: UploadFile, scope: Scope, here: Platform, labels: Labels) -> UploadedOut:
@@ -171,6 +209,12 @@ async def _upload(file: UploadFile, scope: Scope, here: Platform, labels: Labels
 async def _pieces(file: UploadFile) -> AsyncIterator[bytes]:
     while piece := await file.read(1 << 20):
         yield piece
+
+
+async def _queue_answers(here: Platform, documents: Sequence[Document]) -> bool:
+    """Asked only when something waits for it."""
+    waiting = any(document.newest.status == "queued" for document in documents)
+    return not waiting or await here.lookout.queue_answers()
 
 
 async def _version(here: Platform, scope: Scope, document: Document, number: int | None) -> Version:

@@ -79,6 +79,10 @@ async def metrics(request: Request) -> Response:
         local = Scope(platform.settings.tenant)
         for status, number in (await platform.records.counts(local)).items():
             counted.documents.labels(status).set(number)
+        load = await platform.lookout.all_tenants()
+        counted.queue_waiting.set(load.waiting)
+        counted.queue_running.set(load.running)
+        counted.queue_oldest_seconds.set(load.oldest_s or 0.0)
     return Response(counted.page(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 

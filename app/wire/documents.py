@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import re
 import time
+from dataclasses import asdict
 
 from pydantic import TypeAdapter, ValidationError
 
 from app.wire.answers import FIELD
 from app.wire.strict import Strict, Time
-from ingestion.documents import WORKING, Document, Version
+from infra.traces.forgetting import Fate
+from ingestion.backlog import Backlog
+from ingestion.documents import PENDING, Document, Version
 from ingestion.intake import Receipt
 from ingestion.reading import Reading
 from retrieval.index import Metadata
@@ -31,6 +34,8 @@ class Progress(Strict):
     total: int
     eta_s: float | None
     """For this stage, from its own rate so far; null where nothing can be said yet."""
+    waits_for: str | None
+    """While queued: `queue`, which is away; `retry`, after a failed attempt; else `worker`."""
 
 
 class StageOut(Strict):
@@ -48,6 +53,14 @@ class FailureOut(Strict):
     reason: str
 
 
+class ChangesOut(Strict):
+    """Chunks, compared with the version that answered before."""
+
+    kept: int
+    added: int
+    removed: int
+
+
 class VersionOut(Strict):
     """One upload of a document."""
 
@@ -60,6 +73,8 @@ class VersionOut(Strict):
     chunks: int | None
     reused_chunks: int
     """Of these, how many kept their vectors from the version before."""
+    changes: ChangesOut | None
+    """Once it is ready; null when there was no version before."""
     language: str | None
     failure: FailureOut | None
     warnings: list[str]
@@ -79,6 +94,7 @@ class VersionOut(Strict):
             pages=version.pages,
             chunks=version.chunks,
             reused_chunks=version.reused,
+            changes=version.changes and ChangesOut(**asdict(version.changes)),
             language=version.language,
             failure=version.failure
             and FailureOut(kind=version.failure.kind, reason=version.failure.reason),
@@ -107,7 +123,11 @@ class DocumentOut(VersionOut):
 
     @classmethod
     def from_document(
-        cls, document: Document, versions: tuple[Version, ...] | None = None
+        cls,
+        document: Document,
+        versions: tuple[Version, ...] | None = None,
+        *,
+        queue_answers: bool = True,
     ) -> DocumentOut:
         newest = VersionOut.of(document.newest)
         return cls(
@@ -116,7 +136,7 @@ class DocumentOut(VersionOut):
             name=document.name,
             title=document.title,
             live_version=document.live_version,
-            progress=_progress(document.newest),
+            progress=_progress(document.newest, queue_answers=queue_answers),
             groups=sorted(document.groups),
             metadata={
                 field: list(value) if isinstance(value, tuple) else value
@@ -225,12 +245,56 @@ class ChunksOut(Strict):
         )
 
 
+class RetriedOut(Strict):
+    """How many documents went back to the queue."""
+
+    retried: int
+
+
+class QueueOut(Strict):
+    """The queue as a whole."""
+
+    waiting: int
+    running: int
+    failed: int
+    """Of the documents that you may see; the other numbers are of the whole tenant."""
+    failures: dict[str, int]
+    """The failed ones by the kind of failure, most first."""
+    oldest_s: float | None
+    """How long the one that waits longest has waited; null when none waits."""
+    per_minute: float
+    """Documents that became ready or failed, over the last few minutes."""
+    eta_s: float | None
+    """Until nothing waits or is worked on any more; null where nothing can be said yet."""
+    queue_answers: bool
+    """False: what waits cannot be told to a worker now, and will be later."""
+
+    @classmethod
+    def of(cls, backlog: Backlog) -> QueueOut:
+        load = backlog.load
+        return cls(
+            waiting=load.waiting,
+            running=load.running,
+            failed=sum(backlog.failures.values()),
+            failures=dict(backlog.failures),
+            oldest_s=_rounded(load.oldest_s),
+            per_minute=round(load.per_minute, 1),
+            eta_s=_rounded(load.eta_s),
+            queue_answers=backlog.queue_answers,
+        )
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 1)
+
+
 class RemovedOut(Strict):
     """What was removed from where."""
 
     chunks: int
     versions: int
     files: int
+    traces: int
 
 
 class ReceiptOut(Strict):
@@ -241,17 +305,23 @@ class ReceiptOut(Strict):
     deleted_at: Time
     removed: RemovedOut
     remaining_chunks: int
+    traces: str
+    """What becomes of the traces whose passages are of it: `removed`, or for how long they stay."""
 
     @classmethod
-    def of(cls, receipt: Receipt) -> ReceiptOut:
+    def of(cls, receipt: Receipt, traces: Fate) -> ReceiptOut:
         return cls(
             document_id=receipt.document.id,
             name=receipt.document.name,
             deleted_at=receipt.deleted_at,
             removed=RemovedOut(
-                chunks=receipt.chunks, versions=receipt.versions, files=receipt.files
+                chunks=receipt.chunks,
+                versions=receipt.versions,
+                files=receipt.files,
+                traces=traces.removed,
             ),
             remaining_chunks=receipt.remaining_chunks,
+            traces=traces.words,
         )
 
 
@@ -273,17 +343,23 @@ def metadata_of(text: str) -> Metadata:
     }
 
 
-def _progress(version: Version) -> Progress | None:
-    if version.status == "queued":
-        return Progress(stage=version.status, done=0, total=0, eta_s=None)
-    if version.status not in WORKING:
+def _progress(version: Version, *, queue_answers: bool) -> Progress | None:
+    if version.status not in PENDING:
         return None
+    waits = version.status == "queued"
     return Progress(
         stage=version.status,
-        done=version.done,
-        total=version.total,
-        eta_s=_eta_s(version, time.time()),
+        done=0 if waits else version.done,
+        total=0 if waits else version.total,
+        eta_s=None if waits else _eta_s(version, time.time()),
+        waits_for=_waits_for(version, queue_answers=queue_answers) if waits else None,
     )
+
+
+def _waits_for(version: Version, *, queue_answers: bool) -> str:
+    if not queue_answers:
+        return "queue"
+    return "retry" if version.not_before > time.time() else "worker"
 
 
 def _eta_s(version: Version, now: float) -> float | None:

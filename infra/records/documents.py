@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, and_, delete, exists, func, insert, or_, select
@@ -17,6 +17,7 @@ from infra.records.rows import cursor_of, document_of, is_id, place_of, version_
 from infra.records.tables import document_groups, documents, versions
 from ingestion.documents import (
     PENDING,
+    RETRYABLE,
     Accepted,
     Document,
     DocumentMissing,
@@ -101,11 +102,11 @@ class SqlDocuments:
 
     async def get(self, scope: Scope, document_id: str) -> Document:
         async with self._database.read() as connection:
-            return await _visible(connection, scope, document_id)
+            return await visible(connection, scope, document_id)
 
     async def versions(self, scope: Scope, document_id: str) -> tuple[Version, ...]:
         async with self._database.read() as connection:
-            await _visible(connection, scope, document_id)
+            await visible(connection, scope, document_id)
             rows = await connection.execute(
                 select(versions)
                 .where(versions.c.document_id == document_id)
@@ -114,11 +115,17 @@ class SqlDocuments:
             return tuple(version_of(row) for row in rows)
 
     async def page(
-        self, scope: Scope, *, status: str | None, name: str | None, limit: int, cursor: str | None
+        self,
+        scope: Scope,
+        *,
+        statuses: Collection[str],
+        name: str | None,
+        limit: int,
+        cursor: str | None,
     ) -> Page:
-        query = _seen_by(DOCUMENT, scope)
-        if status is not None:
-            query = query.where(versions.c.status == status)
+        query = seen_by(DOCUMENT, scope)
+        if statuses:
+            query = query.where(versions.c.status.in_(statuses))
         if name is not None:
             query = query.where(documents.c.name.icontains(name, autoescape=True))
         if cursor is not None:
@@ -137,7 +144,7 @@ class SqlDocuments:
         return Page(items, cursor_of(last.created_at, last.id) if last else None)
 
     async def counts(self, scope: Scope) -> Mapping[str, int]:
-        query = _seen_by(
+        query = seen_by(
             select(versions.c.status, func.count().label("newest"))
             .select_from(documents)
             .join(versions, NEWEST),
@@ -149,10 +156,11 @@ class SqlDocuments:
     async def retry(self, scope: Scope, document_id: str) -> Document:
         async with self._database.write() as connection:
             await hold(connection, documents.c.id == document_id)
-            document = await _visible(connection, scope, document_id)
-            if document.newest.status != "failed":
+            document = await visible(connection, scope, document_id)
+            if document.newest.status not in RETRYABLE:
                 raise NotRetryable(
-                    f"{document.name!r} is {document.newest.status}; only what failed can be retried."
+                    f"{document.name!r} is {document.newest.status}; only what failed or was "
+                    "cancelled can be retried."
                 )
             await connection.execute(
                 sql_update(versions)
@@ -160,23 +168,14 @@ class SqlDocuments:
                     versions.c.document_id == document_id,
                     versions.c.number == document.newest.number,
                 )
-                .values(
-                    status="queued",
-                    attempts=0,
-                    not_before=0.0,
-                    told_at=None,
-                    done=0,
-                    total=0,
-                    timeline=[],
-                    stage_started_at=self._clock(),
-                )
+                .values(**again(self._clock()))
             )
-            return await _visible(connection, scope, document_id)
+            return await visible(connection, scope, document_id)
 
     async def delete(self, scope: Scope, document_id: str) -> Removed:
         async with self._database.write() as connection:
             await hold(connection, documents.c.id == document_id)
-            document = await _visible(connection, scope, document_id)
+            document = await visible(connection, scope, document_id)
             rows = (
                 await connection.execute(
                     select(versions.c.sha256, versions.c.reading).where(
@@ -189,11 +188,11 @@ class SqlDocuments:
                 await connection.execute(delete(table).where(table.c.document_id == document_id))
             await connection.execute(delete(documents).where(documents.c.id == document_id))
             files = {key for row in rows for key in (row.sha256, row.reading) if key is not None}
-            unused = files - await _used(connection, document.tenant, files)
+            unused = files - await used(connection, document.tenant, files)
             return Removed(document, versions=len(rows), files=frozenset(unused))
 
     async def live(self, scope: Scope, document_ids: Sequence[str]) -> Mapping[str, int]:
-        query = _seen_by(select(documents.c.id, documents.c.live_version), scope).where(
+        query = seen_by(select(documents.c.id, documents.c.live_version), scope).where(
             documents.c.id.in_(set(document_ids)), documents.c.live_version.is_not(None)
         )
         async with self._database.read() as connection:
@@ -201,7 +200,7 @@ class SqlDocuments:
 
     async def uses(self, tenant: str, key: str) -> bool:
         async with self._database.read() as connection:
-            return bool(await _used(connection, tenant, {key}))
+            return bool(await used(connection, tenant, {key}))
 
     async def wanted(self) -> frozenset[tuple[str, int]]:
         query = (
@@ -224,7 +223,7 @@ def _named(tenant: str, name: str) -> ColumnElement[bool]:
     return and_(documents.c.tenant == tenant, documents.c.name == name)
 
 
-def _seen_by(query: Select[Any], scope: Scope) -> Select[Any]:
+def seen_by(query: Select[Any], scope: Scope) -> Select[Any]:
     """Narrows any query over `documents` to what the scope may see."""
     listed = exists().where(document_groups.c.document_id == documents.c.id)
     member = listed.where(document_groups.c.member.in_(scope.groups))
@@ -234,7 +233,7 @@ def _seen_by(query: Select[Any], scope: Scope) -> Select[Any]:
 def _same(document: Document, upload: Upload) -> bool:
     return (
         document.newest.sha256 == upload.sha256
-        and document.newest.status != "failed"
+        and document.newest.status not in RETRYABLE
         and document.groups == upload.groups
         and dict(document.metadata) == dict(upload.metadata)
     )
@@ -260,6 +259,23 @@ def _fresh(document_id: str, number: int, upload: Upload, now: float) -> dict[st
         "warnings": [],
         "fence": 0,
         "not_before": 0.0,
+    }
+
+
+def again(now: float) -> dict[str, object]:
+    """The columns of a version that waits anew, with all its attempts; no lease of before counts."""
+    return {
+        "status": "queued",
+        "attempts": 0,
+        "deaths": 0,
+        "owner": None,
+        "lease_until": None,
+        "not_before": 0.0,
+        "told_at": None,
+        "done": 0,
+        "total": 0,
+        "timeline": [],
+        "stage_started_at": now,
     }
 
 
@@ -289,8 +305,8 @@ async def append(
     await connection.execute(insert(versions).values(**_fresh(document.id, number, upload, now)))
 
 
-async def _visible(connection: AsyncConnection, scope: Scope, document_id: str) -> Document:
-    query = _seen_by(DOCUMENT, scope).where(documents.c.id == document_id)
+async def visible(connection: AsyncConnection, scope: Scope, document_id: str) -> Document:
+    query = seen_by(DOCUMENT, scope).where(documents.c.id == document_id)
     row = (await connection.execute(query)).one_or_none() if is_id(document_id) else None
     if row is None:
         raise DocumentMissing(f"There is no document {document_id!r}, or you may not see it.")
@@ -311,7 +327,7 @@ async def _documents(connection: AsyncConnection, rows: Iterable[Row[Any]]) -> t
 async def _supersede(connection: AsyncConnection, document_id: str, now: float) -> None:
     await connection.execute(
         sql_update(versions)
-        .where(versions.c.document_id == document_id, versions.c.status.in_(PENDING | {"failed"}))
+        .where(versions.c.document_id == document_id, versions.c.status.in_(PENDING | RETRYABLE))
         .values(status="superseded", updated_at=now)
     )
 
@@ -325,7 +341,7 @@ async def _regroup(connection: AsyncConnection, document_id: str, groups: Iterab
         await connection.execute(insert(document_groups), rows)
 
 
-async def _used(connection: AsyncConnection, tenant: str, files: set[str]) -> set[str]:
+async def used(connection: AsyncConnection, tenant: str, files: set[str]) -> set[str]:
     query = (
         select(versions.c.sha256, versions.c.reading)
         .join(documents, versions.c.document_id == documents.c.id)

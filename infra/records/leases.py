@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, or_, select, tuple_
+from sqlalchemy import ColumnElement, Row, Text, and_, case, cast, literal, or_, select, tuple_
 from sqlalchemy import update as sql_update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from infra.records.database import Database
 from infra.records.documents import hold, load
 from infra.records.tables import documents, versions
-from ingestion.documents import MOVES, PENDING, Failure, Stage, Status
+from ingestion.documents import MOVES, PENDING, WORKER_DIED, Failure, Stage, Status
 from ingestion.leases import Claim, Due, LeaseLost, Readout
 
 LEASE_S = 30.0
@@ -62,6 +62,7 @@ class SqlLeases:
                     status="queued",
                     updated_at=now,
                     told_at=None,
+                    **_after_death(),
                 )
                 .returning(versions.c.fence)
             )
@@ -87,6 +88,7 @@ class SqlLeases:
                     total=0,
                     # The queue may still hold a word of the old fence as being followed.
                     fence=versions.c.fence + 1,
+                    **_after_death(),
                 )
             )
             return int(freed.rowcount)
@@ -99,7 +101,7 @@ class SqlLeases:
             row = await _held(connection, claim)
             changes: dict[str, object] = {"done": done, "total": total, "updated_at": now}
             if row.status != stage:
-                changes |= _moved(row, stage, now)
+                changes |= moved(row, stage, now)
             await _set(connection, claim, changes)
 
     async def write_down(self, claim: Claim, readout: Readout, now: float) -> None:
@@ -118,11 +120,15 @@ class SqlLeases:
         async with self._database.write() as connection:
             await hold(connection, documents.c.id == claim.document.id)
             row = await _held(connection, claim)
+            before = await _live_chunks(connection, claim.document.id)
+            # A text that stands in a version twice is kept twice.
+            removed = None if before is None else max(0, before - reused)
             await _set(
                 connection,
                 claim,
-                _moved(row, "ready", now)
-                | {"reused": reused, "updated_at": now, "owner": None, "lease_until": None}
+                moved(row, "ready", now)
+                | {"reused": reused, "removed": removed, "updated_at": now}
+                | {"owner": None, "lease_until": None}
                 | {"failure_kind": None, "failure_reason": None},
             )
             await connection.execute(
@@ -164,7 +170,7 @@ class SqlLeases:
             await _set(
                 connection,
                 claim,
-                _moved(row, "failed", now)
+                moved(row, "failed", now)
                 | {"failure_kind": failure.kind, "failure_reason": failure.reason}
                 | {"updated_at": now, "owner": None, "lease_until": None},
             )
@@ -213,7 +219,27 @@ async def _set(connection: AsyncConnection, claim: Claim, changes: dict[str, obj
         )
 
 
-def _moved(row: Row[Any], status: Status, now: float) -> dict[str, object]:
+async def _live_chunks(connection: AsyncConnection, document_id: str) -> int | None:
+    """Of the version that answers now, if there is one."""
+    query = select(versions.c.chunks).join(documents, versions.c.document_id == documents.c.id)
+    live = and_(documents.c.id == document_id, versions.c.number == documents.c.live_version)
+    chunks: int | None = (await connection.execute(query.where(live))).scalar_one_or_none()
+    return chunks
+
+
+def _after_death() -> dict[str, ColumnElement[Any]]:
+    """Who leaves a version gives up its owner. One that still has one was left by a worker's death."""
+    died = versions.c.owner.is_not(None)
+    following = cast(versions.c.attempts + 1, Text)
+    words = literal("The worker was killed or lost its machine; attempt ", Text).concat(following)
+    return {
+        "deaths": versions.c.deaths + case((died, 1), else_=0),
+        "failure_kind": case((died, WORKER_DIED), else_=versions.c.failure_kind),
+        "failure_reason": case((died, words.concat(".")), else_=versions.c.failure_reason),
+    }
+
+
+def moved(row: Row[Any], status: Status, now: float) -> dict[str, object]:
     """The columns of a move to another status, closing the stage before it in the timeline."""
     if status not in MOVES[row.status]:
         raise ValueError(f"a version cannot move from {row.status} to {status}")

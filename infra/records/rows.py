@@ -37,6 +37,8 @@ def version_of(row: Row[Any]) -> Version:
         pages=row.pages,
         chunks=row.chunks,
         reused=row.reused,
+        removed=row.removed,
+        deaths=row.deaths,
         language=row.language,
         title=row.title,
         warnings=tuple(row.warnings),

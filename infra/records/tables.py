@@ -66,6 +66,8 @@ versions = Table(
     Column("pages", Integer),
     Column("chunks", Integer),
     Column("reused", Integer, nullable=False),
+    Column("removed", Integer),
+    Column("deaths", Integer, nullable=False, server_default="0"),
     Column("language", String(8)),
     Column("title", Text, nullable=False),
     Column("warnings", JSON, nullable=False),
@@ -75,6 +77,7 @@ versions = Table(
     Column("not_before", Float(53), nullable=False),
     Column("told_at", Float(53)),
     Index("ix_versions_status", "status", "not_before"),
+    Index("ix_versions_updated", "updated_at"),
 )
 
 api_keys = Table(

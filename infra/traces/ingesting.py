@@ -12,7 +12,7 @@ from ingestion.documents import Failure, Stage
 from ingestion.leases import Claim, Due, Leases, Readout
 from ingestion.pipeline import Outcome
 
-LOST = "Another worker has this version now, or it was deleted or replaced."
+LOST = "Another worker has this version now, or it was deleted, replaced or cancelled."
 
 
 class Runs(Protocol):

@@ -30,6 +30,8 @@ OF_KIND = """select * from trace where tenant = :tenant and kind = :kind
     and (start_ns, trace_id) < (:before, :before_id) order by start_ns desc, trace_id desc limit :limit"""
 ONE = """select * from span where trace_id = :trace_id and tenant = :tenant
     order by start_ns, is_root desc, rowid"""
+NAMING = """select distinct trace_id from span
+    where tenant = :tenant and instr(attributes, :text)"""
 SAME = (
     "trace_id", "kind", "question", "answer", "release", "model", "total_tokens", "error", "feedback",
 )  # fmt: skip
@@ -128,6 +130,12 @@ class TraceReader:
         told = _summary(root) if root else _unfinished(rows)
         origin_ns = (root or rows[0])["start_ns"]
         return Trace(**told, observations=tuple(_observation(row, origin_ns) for row in rows))
+
+    async def naming(self, tenant: str, text: str) -> list[str]:
+        """The ids of a tenant's traces in which this stands, such as a document's id."""
+        return [
+            row["trace_id"] for row in await self._rows(NAMING, {"tenant": tenant, "text": text})
+        ]
 
     async def _rows(self, sql: str, values: Mapping[str, object]) -> list[sqlite3.Row]:
         return await asyncio.to_thread(self._read, lambda db: db.execute(sql, values).fetchall())

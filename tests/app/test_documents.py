@@ -91,7 +91,7 @@ def test_a_deletion_answers_with_a_receipt_and_nothing_remains(
 
     receipt = client.delete(f"/v1/documents/{document['id']}").json()
 
-    assert receipt["removed"] == {"chunks": 1, "versions": 1, "files": 2}
+    assert receipt["removed"] == {"chunks": 1, "versions": 1, "files": 2, "traces": 0}
     assert receipt["remaining_chunks"] == 0
     assert client.get(f"/v1/documents/{document['id']}").status_code == 404
     asked = client.post("/v1/ask", json={"question": "What is the password of the vault?"}).json()

@@ -296,7 +296,7 @@ class RecordsContract:
 
             names, cursor, sizes = list[str](), None, []
             while True:
-                page = await store.records.page(ANN, status=None, name=None, limit=5, cursor=cursor)
+                page = await store.records.page(ANN, statuses=(), name=None, limit=5, cursor=cursor)
                 names += [document.name for document in page.items]
                 sizes.append(len(page.items))
                 cursor = page.cursor
@@ -311,10 +311,10 @@ class RecordsContract:
     ) -> None:
         for n in range(4):
             await store.upload(f"{n}.txt")
-        first = await store.records.page(ANN, status=None, name=None, limit=2, cursor=None)
+        first = await store.records.page(ANN, statuses=(), name=None, limit=2, cursor=None)
         await store.upload("later.txt")
 
-        second = await store.records.page(ANN, status=None, name=None, limit=2, cursor=first.cursor)
+        second = await store.records.page(ANN, statuses=(), name=None, limit=2, cursor=first.cursor)
 
         assert [d.name for d in first.items] == ["3.txt", "2.txt"]
         assert [d.name for d in second.items] == ["1.txt", "0.txt"]
@@ -324,7 +324,7 @@ class RecordsContract:
         await store.fail((await store.upload("broken.txt")).document)
         await store.upload("waiting.txt")
 
-        page = await store.records.page(ANN, status="failed", name=None, limit=9, cursor=None)
+        page = await store.records.page(ANN, statuses={"failed"}, name=None, limit=9, cursor=None)
 
         assert [document.name for document in page.items] == ["broken.txt"]
         assert page.items[0].newest.failure == Failure("unreadable", "It is damaged.")
@@ -336,14 +336,14 @@ class RecordsContract:
         await store.upload("Ablage/2024_Übersicht.pdf")
         await store.upload("Ablage/2024-anderes.pdf")
 
-        page = await store.records.page(ANN, status=None, name=part, limit=9, cursor=None)
+        page = await store.records.page(ANN, statuses=(), name=part, limit=9, cursor=None)
 
         assert [document.name for document in page.items] == ["Ablage/2024_Übersicht.pdf"]
 
     async def test_a_pattern_in_a_name_means_itself(self, store: Store) -> None:
         await store.upload("tea.txt")
 
-        page = await store.records.page(ANN, status=None, name="t%a", limit=9, cursor=None)
+        page = await store.records.page(ANN, statuses=(), name="t%a", limit=9, cursor=None)
 
         assert not page.items
 
@@ -352,7 +352,7 @@ class RecordsContract:
         self, store: Store, cursor: str
     ) -> None:
         with pytest.raises(BadCursor):
-            await store.records.page(ANN, status=None, name=None, limit=9, cursor=cursor)
+            await store.records.page(ANN, statuses=(), name=None, limit=9, cursor=cursor)
 
     async def test_documents_are_counted_by_the_status_of_their_newest_version(
         self, store: Store
@@ -441,5 +441,5 @@ class RecordsContract:
 
 
 async def listed(store: Store, scope: Scope) -> list[str]:
-    page = await store.records.page(scope, status=None, name=None, limit=99, cursor=None)
+    page = await store.records.page(scope, statuses=(), name=None, limit=99, cursor=None)
     return [document.name for document in page.items]

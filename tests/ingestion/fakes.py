@@ -21,6 +21,7 @@ from infra.embedders.tokenizer import FileTokenizer, open_tokenizer
 from infra.folder import FolderFiles
 from infra.records.database import Database, open_database
 from infra.records.documents import SqlDocuments
+from infra.records.history import SqlHistory
 from infra.records.leases import SqlLeases
 from ingestion.chunk import Chunking, fingerprint
 from ingestion.documents import Accepted, Document, Failure
@@ -46,6 +47,7 @@ from retrieval.index import (
 
 ANN = Scope("acme", frozenset({"people"}))
 LIMIT = 1 << 20
+KEEP = 2
 
 
 class MemoryIndex:
@@ -247,6 +249,7 @@ class World:
             records=cast(Any, Mortal(self.tools.records, fuse)),
             leases=cast(Any, Mortal(SqlLeases(self.database, lease_s=0.0), fuse)),
             files=cast(Any, Mortal(self.tools.files, fuse)),
+            history=cast(Any, Mortal(self.tools.history, fuse)),
             embedder=cast(Any, Mortal(self.embedder, fuse)),
             index=cast(Any, Mortal(self.index, fuse)),
         )
@@ -281,6 +284,7 @@ async def open_world(folder: Path) -> AsyncIterator[World]:
             Forgetful(),
         )
         records, leases, files = SqlDocuments(db), SqlLeases(db), FolderFiles(folder / "files")
+        history = SqlHistory(db)
         sweep = Sweep(records, leases, queue, index)
         tools = Tools(
             records=records,
@@ -292,6 +296,8 @@ async def open_world(folder: Path) -> AsyncIterator[World]:
             chunking=Chunking(),
             embedder=embedder,
             index=index,
+            history=history,
+            keep_versions=KEEP,
         )
         intake = Intake(records, files, index, sweep, LIMIT)
         yield World(db, tools, index, embedder, parser, queue, sweep, intake, folder / "files")
