@@ -61,7 +61,7 @@ class FolderFiles:
                 return False
             return True
 
-    async def keys(self) -> AsyncIterator[Kept]:
+    async def kept(self) -> AsyncIterator[Kept]:
         with _translated(self._root):
             for folder in await asyncio.to_thread(lambda: sorted(self._root.glob("*/??"))):
                 for kept in await asyncio.to_thread(_kept, folder):

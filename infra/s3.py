@@ -157,7 +157,7 @@ class S3Files:
             await self._client.delete_object(**self._object(tenant, sha256))
             return True
 
-    async def keys(self) -> AsyncIterator[Kept]:
+    async def kept(self) -> AsyncIterator[Kept]:
         pages = self._client.get_paginator("list_objects_v2").paginate(
             Bucket=self._place.bucket, Prefix=self._place.prefix
         )

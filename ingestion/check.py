@@ -144,7 +144,7 @@ class Check:
         missing = set(wanted)
         born = max(time.time() - GRACE_S, self._alone_since or 0.0)
         strangers, files = [], 0
-        async for kept in self._files.keys():
+        async for kept in self._files.kept():
             files += 1
             missing.discard((kept.tenant, kept.sha256))
             if (kept.tenant, kept.sha256) not in wanted and kept.stored_at < born:

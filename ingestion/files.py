@@ -63,7 +63,7 @@ class Files(Protocol):
         """False: it was not there."""
         ...
 
-    def keys(self) -> AsyncIterator[Kept]:
+    def kept(self) -> AsyncIterator[Kept]:
         """Everything the store has, over all tenants, for `cairn check`."""
         ...
 

@@ -118,15 +118,14 @@ async def measured(arguments: argparse.Namespace, folder: Path) -> int:
     (folder / "models").symlink_to(arguments.models.absolute())
     service = Service(folder, folder / "service.log")
     feeder = Feeder(service, documents_of(arguments.data, arguments.documents, chance), chance)
-    feeding = asyncio.create_task(feeder.run())
+    feeder.start()
     began = time.monotonic()
     try:
         blows = await Harness(service, feeder, chance).deal(rounds(arguments.kills, chance))
-        await feeder.stop(feeding)
+        await feeder.stop()
         ends, wrong = await verdict(service, feeder)
         code, said = await checked(service)
     finally:
-        feeding.cancel()
         service.kill()
     told = feeder.told
     for line in table(blows):
@@ -148,7 +147,7 @@ def main() -> None:
     asked.add_argument("--seed", type=int, default=1)
     asked.add_argument("--models", type=Path, default=Path("data/models"), help="exported models")
     arguments = asked.parse_args()
-    with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
+    with tempfile.TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as folder:
         sys.exit(asyncio.run(measured(arguments, Path(folder))))
 
 

@@ -46,7 +46,7 @@ BACKLOG = 8
 """Documents kept waiting, so that there is always work to be interrupted."""
 POINT_S = 20.0
 """How long a named point is waited for before the service is killed wherever it is."""
-STARTED_S = 90.0
+STARTED_S = 60.0
 ROOT = Path(__file__).parents[2]
 
 
@@ -88,6 +88,7 @@ class Service:
         self.folder = folder
         self.log = log
         self._marks = itertools.count()
+        self.armed = ""
         with socket.create_server(("127.0.0.1", 0)) as free:
             self._port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self._port}"
@@ -95,6 +96,7 @@ class Service:
 
     def start(self, crash_at: str = "") -> None:
         """Does not wait. With a point, the process kills itself there."""
+        self.armed = crash_at
         environment = {k: v for k, v in os.environ.items() if not k.startswith("CAIRN_")}
         environment |= {"CAIRN_DATA": str(self.folder), "CAIRN_PORT": str(self._port)}
         module = ["app.cli", "serve"]
@@ -166,8 +168,22 @@ class Feeder:
         self.told = Told()
         self.http = httpx.AsyncClient(base_url=service.url, timeout=20.0, trust_env=False)
 
-    async def run(self) -> None:
-        """Until cancelled."""
+    def start(self) -> None:
+        """Begins to feed."""
+        self._feeding = asyncio.create_task(self._feed())
+
+    def check(self) -> None:
+        """Raises what ended the feeding, if something did."""
+        if self._feeding.done():
+            self._feeding.result()
+
+    async def stop(self) -> None:
+        """Lets what is under way come to its end: what was sent must be known to be there or not."""
+        self.check()
+        async with self._one_at_a_time:
+            self._feeding.cancel()
+
+    async def _feed(self) -> None:
         while True:
             for _ in range(max(0, BACKLOG - await self.count())):
                 await self.put(next(self._new, None) or self.changed())
@@ -182,11 +198,6 @@ class Feeder:
         """A document that was given before, or will be, with other words at its end."""
         old = self._chance.choice(self._texts)
         return Given(old.name, old.data + f"\n\nRevision {next(self._revisions)}.\n".encode())
-
-    async def stop(self, running: asyncio.Task[None]) -> None:
-        """Lets what is under way come to its end: what was sent must be known to be there or not."""
-        async with self._one_at_a_time:
-            running.cancel()
 
     async def listed(self) -> AsyncIterator[dict[str, Any]]:
         """Every document that the service has."""
@@ -223,8 +234,10 @@ class Feeder:
         while True:
             with suppress(httpx.TransportError):
                 answer = await self.http.request(method, path, content=data)
-                if answer.status_code != 503:
+                if answer.status_code < 500:
                     return answer
+                if answer.status_code != 503:
+                    raise RuntimeError(f"{method} {path} was answered: {answer.text}")
             self.told.repeated += 1
             await asyncio.sleep(0.05)
 
@@ -236,23 +249,21 @@ class Harness:
         self._service = service
         self._feeder = feeder
         self._chance = chance
-        self._armed = ""
+        self._following = ""
 
     async def deal(self, kinds: list[str]) -> list[Blow]:
         """One after the other, each when a job runs. Starts the service, and leaves it running."""
         blows: list[Blow] = []
-        self._armed = kinds[0] if kinds[0] in ARMED_BEFORE else ""
+        self._following = kinds[0]
         await self._restarted()
-        for kind, following in itertools.pairwise([*kinds, ""]):
-            began = self._armed
-            self._armed = following if following in ARMED_BEFORE else ""
-            blows.append(await self._one(kind, began))
+        for kind, self._following in itertools.pairwise([*kinds, ""]):
+            blows.append(await self._one(kind))
             say(f"{len(blows)}/{len(kinds)}  {kind:<16}{blows[-1].recovery_s:6.1f} s")
         return blows
 
-    async def _one(self, kind: str, armed: str) -> Blow:
+    async def _one(self, kind: str) -> Blow:
         if kind in POINTS:
-            return await self._at_point(kind, armed)
+            return await self._at_point(kind)
         if kind in REDIS:
             return await self._at_redis(kind)
         disturbed = asyncio.create_task(self._disturb(kind))
@@ -272,8 +283,8 @@ class Harness:
             for name in self._chance.sample(names, min(3, len(names))):
                 await self._feeder.delete(name)
 
-    async def _at_point(self, point: str, armed: str) -> Blow:
-        if armed != point:
+    async def _at_point(self, point: str) -> Blow:
+        if self._service.armed != point:
             self._service.kill()
             self._service.start(point)
         with suppress(TimeoutError):
@@ -297,7 +308,7 @@ class Harness:
 
     async def _restarted(self) -> float:
         began = time.time()
-        self._service.start(self._armed)
+        self._service.start(self._following if self._following in ARMED_BEFORE else "")
         return await self._ran(began)
 
     async def _ran(self, began: float) -> float:
@@ -309,7 +320,8 @@ class Harness:
 
     def _give_up(self, began: float) -> None:
         """Raises when the service does not come back, unless it may have killed itself already."""
-        dead = not self._service.alive and not self._armed
+        self._feeder.check()
+        dead = not self._service.alive and not self._service.armed
         if dead or time.time() - began > STARTED_S:
             raise RuntimeError(f"The service did not come back; {self._service.log} says why.")
 

@@ -29,6 +29,7 @@ from retrieval.index import (
     IndexMismatch,
     Metadata,
     Mode,
+    Passage,
     Query,
     Scope,
     Vector,
@@ -403,12 +404,26 @@ class ChunkStoreContract:
             Holding("bob", 'a|b "c"', 1, 1),
         ]
 
+    async def test_a_scan_gives_every_point_of_every_tenant_once(self, store: ChunkStore) -> None:
+        many = [entry(document(), f"leaf {number}", number) for number in range(300)]
+        others = [entry(document(version=2), "new"), entry(document(tenant="bob"), "bob's")]
+        await store.put([*many, *others])
+
+        scanned = [passage async for passage in store.scan()]
+
+        def place(passage: Passage) -> tuple[str, int, int]:
+            return passage.document.tenant, passage.document.version, passage.chunk.ordinal
+
+        expected = [Passage(one.document, one.chunk) for one in (*many, *others)]
+        assert sorted(scanned, key=place) == sorted(expected, key=place)
+
     async def test_an_empty_store_answers(self, store: ChunkStore) -> None:
         await store.put([])
 
         assert await store.search(ANN, question(), 5) == []
         assert await store.vectors("ann", "tea", 1) == {}
         assert await store.holdings() == []
+        assert [passage async for passage in store.scan()] == []
         assert await store.remove("ann", "tea") == 0
 
     async def test_a_vector_that_is_not_finite_is_refused(self, store: ChunkStore) -> None:
