@@ -31,7 +31,7 @@ FILE_LIMIT_BYTES = 300_000
 SETTLE_S = 300.0
 
 
-async def verdict(service: Service, feeder: Feeder) -> tuple[Counter[str], list[str]]:
+async def verdict(feeder: Feeder) -> tuple[Counter[str], list[str]]:
     """How the documents ended, and in words what is not as it should be."""
     wrong = []
     deadline = time.monotonic() + SETTLE_S
@@ -123,7 +123,7 @@ async def measured(arguments: argparse.Namespace, folder: Path) -> int:
     try:
         blows = await Harness(service, feeder, chance).deal(rounds(arguments.kills, chance))
         await feeder.stop()
-        ends, wrong = await verdict(service, feeder)
+        ends, wrong = await verdict(feeder)
         code, said = await checked(service)
     finally:
         service.kill()
