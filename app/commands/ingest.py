@@ -7,12 +7,21 @@ import json as jsonlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 from app.client import Failed, Service
 from app.commands.running import FAILED, Json, err, print_json, run, say
@@ -21,7 +30,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 UPLOADS_AT_ONCE = 4
 POLL_S = 0.3
-SETTLED = frozenset({"ready", "failed"})
+WAITING = frozenset({"queued", "parsing", "chunking", "embedding", "indexing"})
 WATCHED = 20
 """Documents asked about in one round: the worker takes the oldest first, and so do we."""
 EXAMPLE = """'{"team": "people"}'"""
@@ -123,13 +132,24 @@ async def _ingest(
     return FAILED if refused or failed else 0
 
 
+class Remaining(TimeRemainingColumn):
+    """The service's estimate where it gives one, as it knows what else waits; else the bar's own."""
+
+    def render(self, task: Task) -> Text:
+        if "eta_s" not in task.fields:
+            return super().render(task)
+        eta_s = task.fields["eta_s"]
+        words = "-:--:--" if eta_s is None else str(timedelta(seconds=round(eta_s)))
+        return Text(words, style="progress.remaining")
+
+
 def progress_bars() -> Progress:
     """How far what takes long is, with the time it will still take."""
     return Progress(
         TextColumn("{task.description:<10}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TimeRemainingColumn(),
+        Remaining(),
         console=err,
         transient=False,
     )
@@ -182,16 +202,16 @@ async def _bytes(path: Path) -> AsyncIterator[bytes]:
 async def until_settled(
     service: Service, ids: Sequence[str], bars: Progress
 ) -> list[dict[str, Any]]:
-    """Until none of these is pending any more; answers those that failed."""
+    """Until none of these waits any more; answers those that did not become ready."""
     bar = bars.add_task("Ingesting", total=len(ids))
     left, failed = list(ids), []
     while True:
         for document_id in left[:WATCHED]:
             document = await service.call("GET", f"/v1/documents/{document_id}")
-            if document["status"] not in SETTLED:
+            if document["status"] in WAITING:
                 continue
             left.remove(document_id)
-            if document["status"] == "failed":
+            if document["status"] != "ready":
                 failed.append(document)
         bars.update(bar, completed=len(ids) - len(left))
         if not left:
@@ -209,6 +229,7 @@ def _tell(
     for one in refused:
         say(f"  refused  {one['name']}: {one['problem'].get('detail', '')}")
     for document in failed:
-        say(f"  failed   {document['name']}: {document['failure']['reason']}")
+        reason = (document["failure"] or {"reason": "It was stopped."})["reason"]
+        say(f"  {document['status']:<8} {document['name']}: {reason}")
     done = len(outcomes) - len(refused) - len(failed)
     say(f"{done} of {len(outcomes)} documents {'are ready' if wait else 'were accepted'}.")

@@ -374,7 +374,9 @@ def _put_long_ones(client: httpx.Client) -> None:
 
 
 def _statuses(client: httpx.Client) -> set[str]:
-    return {one["status"] for one in client.get("/v1/documents").json()["items"]}
+    answer = client.get("/v1/documents")
+    assert answer.is_success, answer.text
+    return {one["status"] for one in answer.json()["items"]}
 
 
 def _behind(client: httpx.Client, port: str) -> str:
