@@ -1,7 +1,9 @@
-"""`cairn documents`: what is there, what was read from it, and its removal."""
+"""`cairn documents`: what is there, how it is coming along, its versions, and its removal."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
@@ -10,7 +12,9 @@ from rich.table import Column, Table
 from app.client import Failed, Service
 from app.commands.running import Json, out, print_json, run, say
 
-app = typer.Typer(help="List, show, retry and delete documents.", no_args_is_help=True)
+app = typer.Typer(
+    help="List, show, stop, retry, restore and delete documents.", no_args_is_help=True
+)
 TITLES = ("name", "status", "pages", "chunks", "size", "id")
 ID_CHARACTERS = 32
 Which = Annotated[str, typer.Argument(help="The document's id or name.")]
@@ -18,7 +22,9 @@ Which = Annotated[str, typer.Argument(help="The document's id or name.")]
 
 @app.command("list")
 def list_(
-    status: Annotated[str | None, typer.Option(help="Only those, such as failed.")] = None,
+    status: Annotated[
+        list[str] | None, typer.Option(help="Only those, such as failed; repeatable.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Only names with this part.")] = None,
     json: Json = False,
 ) -> None:
@@ -62,12 +68,65 @@ def show(which: Which, json: Json = False) -> None:
 
 
 @app.command()
-def retry(which: Which, json: Json = False) -> None:
-    """A failed document back to the queue."""
+def retry(
+    which: Annotated[str | None, typer.Argument(help="The document's id or name.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Everything that failed.")] = False,
+    kind: Annotated[
+        str | None, typer.Option(help="With --all: only this kind of failure, such as time-limit.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """What failed or was cancelled, back to the queue."""
+    if every is (which is not None):
+        raise typer.BadParameter("Name a document, or say --all.")
+    if kind is not None and not every:
+        raise typer.BadParameter("--kind goes with --all.")
 
     async def work(service: Service) -> int:
-        document = await service.call("POST", f"/v1/documents/{await id_of(service, which)}/retry")
-        print_json(document) if json else say(f"{document['name']} is {document['status']}.")
+        if which is None:
+            params = {"kind": kind} if kind else {}
+            done = await service.call("POST", "/v1/documents/retry", params=params)
+            print_json(done) if json else say(f"{done['retried']} documents wait again.")
+        else:
+            await _change(service, which, "retry", json=json)
+        return 0
+
+    run(work, json=json)
+
+
+@app.command()
+def cancel(which: Which, json: Json = False) -> None:
+    """Stops what waits or is worked on; the version before it goes on answering."""
+
+    async def work(service: Service) -> int:
+        await _change(service, which, "cancel", json=json)
+        return 0
+
+    run(work, json=json)
+
+
+@app.command()
+def restore(
+    which: Which,
+    version: Annotated[int, typer.Option(help="As `cairn documents show` lists them.", min=1)],
+    json: Json = False,
+) -> None:
+    """Makes an older version current again, as a new one."""
+
+    async def work(service: Service) -> int:
+        await _change(service, which, f"versions/{version}/restore", json=json)
+        return 0
+
+    run(work, json=json)
+
+
+@app.command()
+def queue(json: Json = False) -> None:
+    """How much waits, how fast it goes, and when it will be done."""
+
+    async def work(service: Service) -> int:
+        now = await service.call("GET", "/v1/queue")
+        print_json(now) if json else _tell_queue(now)
         return 0
 
     run(work, json=json)
@@ -91,20 +150,24 @@ def delete(
         removed = receipt["removed"]
         say(
             f"{receipt['name']} is gone: {removed['chunks']} chunks, {removed['versions']} versions, "
-            f"{removed['files']} files; {receipt['remaining_chunks']} chunks remain."
+            f"{removed['files']} files; {receipt['remaining_chunks']} chunks remain. "
+            f"Traces: {receipt['traces']}."
         )
         return 0
 
     run(work, json=json)
 
 
-async def all_documents(service: Service, **narrow: str | None) -> list[dict[str, Any]]:
+async def all_documents(
+    service: Service, **narrow: str | Sequence[str] | None
+) -> list[dict[str, Any]]:
     """As the service lists them, newest first; `status` and `name` narrow. Raises `Failed`."""
     given = {key: value for key, value in narrow.items() if value is not None}
     found: list[dict[str, Any]] = []
     cursor: str | None = ""
     while cursor is not None:
-        params = {**given, "limit": "500"} | ({"cursor": cursor} if cursor else {})
+        place = {"cursor": cursor} if cursor else {}
+        params: dict[str, Any] = {**given, "limit": "500", **place}
         page = await service.call("GET", "/v1/documents", params=params)
         found += page["items"]
         cursor = page["next"]
@@ -121,6 +184,32 @@ async def id_of(service: Service, which: str) -> str:
     raise Failed(f"There is no document named {which!r}. `cairn documents list` shows them.")
 
 
+async def _change(service: Service, which: str, act: str, *, json: bool) -> None:
+    path = f"/v1/documents/{await id_of(service, which)}/{act}"
+    document = await service.call("POST", path)
+    if json:
+        print_json(document)
+    else:
+        say(f"{document['name']} is {document['status']}, version {document['version']}.")
+
+
+def _tell_queue(now: dict[str, Any]) -> None:
+    out.print(f"{now['waiting']:,} waiting, {now['running']:,} in work, {now['failed']:,} failed")
+    for kind, number in now["failures"].items():
+        out.print(f"  {kind:<22}{number:>6,}")
+    if now["oldest_s"] is not None:
+        out.print(f"the oldest waits for {_span(now['oldest_s'])}")
+    if now["waiting"] or now["running"]:
+        eta = "unknown so far" if now["eta_s"] is None else f"about {_span(now['eta_s'])}"
+        out.print(f"{now['per_minute']:,.1f} a minute; until all is done: {eta}")
+    if not now["queue_answers"]:
+        out.print("The queue (Redis) does not answer: what waits is begun when it is back.")
+
+
+def _span(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))
+
+
 def _tell(document: dict[str, Any]) -> None:
     for field in ("name", "title", "id", "status", "version", "live_version", "media_type"):
         out.print(f"[bold]{field.replace('_', ' '):<14}[/]", end="")
@@ -131,6 +220,11 @@ def _tell(document: dict[str, Any]) -> None:
             out.print(str(document[field]), markup=False)
     for stage in document["timeline"]:
         out.print(f"  {stage['stage']:<12}{stage['seconds'] * 1000:>10,.0f} ms")
+    for one in document["versions"]:
+        changes = one["changes"]
+        what = f"+{changes['added']} -{changes['removed']}" if changes else ""
+        live = "answers" if one["version"] == document["live_version"] else ""
+        out.print(f"  version {one['version']:<4}{one['status']:<12}{what:<12}{live}")
     for warning in document["warnings"]:
         out.print(f"  note: {warning}", markup=False)
     if document["failure"]:

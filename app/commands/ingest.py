@@ -203,7 +203,7 @@ async def until_settled(
     service: Service, ids: Sequence[str], bars: Progress
 ) -> list[dict[str, Any]]:
     """Until none of these waits any more; answers those that did not become ready."""
-    bar = bars.add_task("Ingesting", total=len(ids))
+    bar = bars.add_task("Ingesting", total=len(ids), eta_s=None)
     left, failed = list(ids), []
     while True:
         for document_id in left[:WATCHED]:
@@ -213,10 +213,17 @@ async def until_settled(
             left.remove(document_id)
             if document["status"] != "ready":
                 failed.append(document)
-        bars.update(bar, completed=len(ids) - len(left))
+        queue = await service.call("GET", "/v1/queue")
+        bars.update(bar, completed=len(ids) - len(left), eta_s=queue["eta_s"])
         if not left:
             return failed
         await asyncio.sleep(POLL_S)
+
+
+def reason_of(document: dict[str, Any]) -> str:
+    """Why it did not become ready, in words."""
+    failure = document["failure"] or {"reason": f"It was {document['status']} by somebody."}
+    return str(failure["reason"])
 
 
 def _tell(
@@ -229,7 +236,6 @@ def _tell(
     for one in refused:
         say(f"  refused  {one['name']}: {one['problem'].get('detail', '')}")
     for document in failed:
-        reason = (document["failure"] or {"reason": "It was stopped."})["reason"]
-        say(f"  {document['status']:<8} {document['name']}: {reason}")
+        say(f"  {document['status']:<8} {document['name']}: {reason_of(document)}")
     done = len(outcomes) - len(refused) - len(failed)
     say(f"{done} of {len(outcomes)} documents {'are ready' if wait else 'were accepted'}.")
