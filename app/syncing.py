@@ -13,7 +13,7 @@ from rich.progress import Progress
 
 from app.client import Failed, Service
 from app.commands.documents import all_documents
-from app.commands.ingest import Given, at_once, progress_bars, until_settled, upload
+from app.commands.ingest import Given, at_once, progress_bars, reason_of, until_settled, upload
 from app.commands.running import say
 from infra.sources.remembered import Remembered
 from ingestion.parse import Unreadable
@@ -160,7 +160,7 @@ class Syncing:
         start = len(self._wanted.prefix)
         return [
             *(one for one in outcomes if isinstance(one, Held)),
-            *(Held(one["name"][start:], one["failure"]["reason"]) for one in failed),
+            *(Held(one["name"][start:], reason_of(one)) for one in failed),
         ]
 
     async def _put(self, item: Item) -> dict[str, Any] | Held:
@@ -174,7 +174,9 @@ class Syncing:
                     self._remembered.note(item, Seen(copy.stamp, "", refusal))
                     return Held(item.name, refusal, fault=False)
                 outcome = await upload(self._service, Given(copy.path, name), options)
-        except (ItemGone, ItemUnavailable) as error:
+        except ItemGone as error:
+            return Held(item.name, str(error), fault=False)
+        except ItemUnavailable as error:
             return Held(item.name, str(error))
         if "problem" in outcome:
             return self._refuse(item, outcome["problem"])

@@ -85,18 +85,24 @@ async def _watch(syncing: Syncing, manner: Manner, every_s: float, *, json: bool
     told = ""
     while True:
         started = time.monotonic()
-        try:
-            report = await syncing.once()
-        except Failed as error:
-            words = str(error)
-            if words != told:
-                say(words)
-        else:
-            words = "\n".join(_troubles(report, manner))
-            if words != told or (report.done and report.plan.work):
-                _tell(report, manner, json=json)
-        told = words
-        await asyncio.sleep(max(every_s, REST * (time.monotonic() - started)))
+        told, idle = await _look(syncing, manner, told, json=json)
+        took_s = time.monotonic() - started
+        await asyncio.sleep(max(every_s, REST * took_s) if idle else every_s)
+
+
+async def _look(syncing: Syncing, manner: Manner, told: str, *, json: bool) -> tuple[str, bool]:
+    """What is wrong, in words, and whether nothing was done."""
+    try:
+        report = await syncing.once()
+    except Failed as error:
+        if str(error) != told:
+            say(str(error))
+        return str(error), True
+    words = "\n".join(_troubles(report, manner))
+    idle = not report.done or not any(report.acts.values())
+    if words != told or not idle:
+        _tell(report, manner, json=json)
+    return words, idle
 
 
 def _tell(report: Report, manner: Manner, *, json: bool) -> int:
