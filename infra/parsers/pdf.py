@@ -9,8 +9,10 @@ from typing import Any
 from infra.parsers.manuscript import Manuscript
 from infra.parsers.office import recover_pdf
 from infra.parsers.pdf_headings import Headings, OutlineEntry
-from infra.parsers.pdf_layout import Vocabulary, is_running_head, passages, running_heads
-from infra.parsers.pdf_lines import Line, PageLines, read_page
+from infra.parsers.pdf_layout import Passage, Vocabulary, is_running_head, passages, running_heads
+from infra.parsers.pdf_lines import Line
+from infra.parsers.pdf_page import BROKEN, Page, read_page
+from infra.parsers.pdf_tables import Table
 from infra.parsers.source import Source
 from ingestion.parse import Encrypted, NothingToRead, Parsed, ReadingTooBig, Unreadable
 
@@ -55,35 +57,60 @@ def _read(document: Any, source: Source) -> Parsed:
     return sheet.finished(_title(document))
 
 
-def _bodies(
-    pages: Sequence[PageLines], headings: Headings, heads: dict[str, int]
-) -> list[list[Line]]:
-    """The lines without running heads. A chapter's name on its first page is none."""
+Body = list[list[Line] | Table]
+"""What stays of a page: lines that follow each other, and the tables between them."""
+
+
+def _bodies(pages: Sequence[Page], headings: Headings, heads: dict[str, int]) -> list[Body]:
+    """Without running heads. A chapter's name on its first page is none."""
 
     def stays(line: Line, page: int) -> bool:
         return not is_running_head(line, heads) or headings.outlined(line.text, page) > 0
 
-    return [[line for line in page.lines if stays(line, at)] for at, page in enumerate(pages)]
+    return [_body(page, [stays(line, at) for line in page.lines]) for at, page in enumerate(pages)]
 
 
-def _write(sheet: Manuscript, bodies: Sequence[Sequence[Line]], headings: Headings) -> None:
-    words = Vocabulary(bodies)
+def _body(page: Page, stays: Sequence[bool]) -> Body:
+    """A table stands where its first line did, and stays when one of its lines does."""
+    tables = {at: table for table in page.tables for at in table.lines}
+    body: Body = [[]]
+    for at, line in enumerate(page.lines):
+        table = tables.get(at)
+        if table is None and stays[at] and isinstance(body[-1], list):
+            body[-1].append(line)
+        elif table and at == min(table.lines) and any(stays[other] for other in table.lines):
+            body += [table, []]
+    return body
+
+
+def _write(sheet: Manuscript, bodies: Sequence[Body], headings: Headings) -> None:
+    words = Vocabulary(part for body in bodies for part in body if isinstance(part, list))
+    names: Sequence[str] = ()
     titled = False
     for number, body in enumerate(bodies):
         sheet.page()
-        for passage in passages(body, words):
-            level = headings.level(passage, number)
-            if level:
-                # What comes first is the title, however modestly it is set.
-                sheet.heading(passage.text, level if titled else 1)
-                titled = True
-            elif passage.item:
-                sheet.item(passage.text)
-            else:
-                sheet.paragraph(passage.text)
+        for part in body:
+            if isinstance(part, Table):
+                sheet.table(part.rows[1:] if part.rows[0] == names else part.rows)
+                names = part.rows[0]
+                continue
+            names = () if part else names
+            for passage in passages(part, words):
+                titled |= _write_passage(sheet, passage, headings.level(passage, number), titled)
 
 
-def _pages(document: Any, source: Source) -> list[PageLines]:
+def _write_passage(sheet: Manuscript, passage: Passage, level: int, titled: bool) -> bool:
+    """Whether it is a heading. What comes first is the title, however modestly it is set."""
+    if level:
+        sheet.heading(passage.text, level if titled else 1)
+    elif passage.item:
+        sheet.item(passage.text)
+    else:
+        sheet.paragraph(passage.text)
+    return level > 0
+
+
+def _pages(document: Any, source: Source) -> list[Page]:
     found, characters = [], 0
     for number in range(len(document)):
         found.append(_page(document, number))
@@ -104,23 +131,23 @@ def _pages(document: Any, source: Source) -> list[PageLines]:
     return found
 
 
-def _page(document: Any, number: int) -> PageLines:
+def _page(document: Any, number: int) -> Page:
     """One broken page does not cost the others."""
     import pypdfium2
 
     try:
         page = document[number]
     except pypdfium2.PdfiumError:
-        return PageLines((), 0, scanned=False, broken=True)
+        return BROKEN
     try:
         return read_page(page)
     except pypdfium2.PdfiumError:
-        return PageLines((), 0, scanned=False, broken=True)
+        return BROKEN
     finally:
         page.close()
 
 
-def _warn(sheet: Manuscript, pages: Sequence[PageLines], heads: dict[str, int]) -> None:
+def _warn(sheet: Manuscript, pages: Sequence[Page], heads: dict[str, int]) -> None:
     scans = [number for number, page in enumerate(pages, 1) if page.scanned]
     if scans:
         sheet.warn(f"Pictures without text, not read: {_listed(scans)}.")

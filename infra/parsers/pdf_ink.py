@@ -1,4 +1,4 @@
-"""Which text of a PDF page leaves visible ink: neither invisible, nor in the colour of the page."""
+"""What leaves visible ink on a PDF page: text that can be seen, and the paths between it."""
 
 from __future__ import annotations
 
@@ -21,10 +21,14 @@ _LEAST_CONTRAST = 24
 _RENDERED_PIXELS = 1400
 _DEEPEST_FORM = 4
 _OCR_IMAGE_SHARE = 0.5
-_TYPE_TEXT, _TYPE_IMAGE, _TYPE_FORM = 1, 3, 5
+_TYPE_TEXT, _TYPE_PATH, _TYPE_IMAGE, _TYPE_FORM = 1, 2, 3, 5
 
 Box = tuple[float, float, float, float]
 """Left, bottom, right, top, in points."""
+
+
+Drawn = tuple[Any, tuple[Any, ...]]
+"""An object of the page, and the forms it is drawn within, innermost first."""
 
 
 class Ink:
@@ -32,6 +36,7 @@ class Ink:
 
     def __init__(self, page: Any) -> None:
         self._page = page
+        self.paths: list[Drawn] = []
         self._invisible: set[int] = set()
         self._pale: set[int] = set()
         self._text_objects = 0
@@ -69,10 +74,12 @@ class Ink:
         import pypdfium2.raw as pdfium
 
         width, height = self._page.get_size()
-        for item, kind in _objects(self._page.raw):
+        for item, kind, forms in _objects(self._page.raw):
             if kind == _TYPE_TEXT:
                 self._text_objects += 1
                 self._judge(item)
+            elif kind == _TYPE_PATH:
+                self.paths.append((item, forms))
             elif kind == _TYPE_IMAGE:
                 box = [ctypes.c_float() for _ in range(4)]
                 if pdfium.FPDFPageObj_GetBounds(item, *map(ctypes.byref, box)):
@@ -123,21 +130,23 @@ class Ink:
         return across.value, down.value
 
 
-def _objects(page: Any) -> Iterator[tuple[Any, int]]:
-    """Every object of the page, and of the forms drawn on it, with its type."""
+def _objects(page: Any) -> Iterator[tuple[Any, int, tuple[Any, ...]]]:
+    """Every object of the page, and of the forms drawn on it, with its type and those forms."""
     import pypdfium2.raw as pdfium
 
-    waiting: list[tuple[Any, int]] = [
-        (pdfium.FPDFPage_GetObject(page, at), 0) for at in range(pdfium.FPDFPage_CountObjects(page))
+    waiting: list[tuple[Any, tuple[Any, ...]]] = [
+        (pdfium.FPDFPage_GetObject(page, at), ())
+        for at in range(pdfium.FPDFPage_CountObjects(page))
     ]
     while waiting:
-        item, depth = waiting.pop()
+        item, forms = waiting.pop()
         kind = pdfium.FPDFPageObj_GetType(item)
-        if kind == _TYPE_FORM and depth < _DEEPEST_FORM:
+        if kind == _TYPE_FORM and len(forms) < _DEEPEST_FORM:
             count = pdfium.FPDFFormObj_CountObjects(item)
-            waiting += [(pdfium.FPDFFormObj_GetObject(item, at), depth + 1) for at in range(count)]
+            within = (item, *forms)
+            waiting += [(pdfium.FPDFFormObj_GetObject(item, at), within) for at in range(count)]
         else:
-            yield item, kind
+            yield item, kind, forms
 
 
 def _address(item: Any) -> int:

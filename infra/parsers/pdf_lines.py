@@ -6,12 +6,14 @@ import ctypes
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from infra.parsers.pdf_ink import Ink
 
 _LINE_END = re.compile("\r\n|\r|\n|\ufffe|\x02")
+_WORD = re.compile(r"\S+")
+_UNSEEN = "\x00"
 _HYPHENS = ("\ufffe", "\x02")
 """What PDFium writes for a hyphen at the end of a line, in place of the line end."""
 
@@ -48,71 +50,93 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class PageLines:
-    lines: tuple[Line, ...]
-    hidden: int
-    """How many characters were left out because nobody can see them."""
-    scanned: bool
-    """Nothing but a picture: no text to speak of, and an image."""
-    broken: bool = False
+class Word:
+    """A run of characters without space, on the page like its line."""
+
+    text: str
+    left: float
+    right: float
+    hyphenated: bool = False
+    """It goes on in the next line."""
 
 
-_SCANNED_CHARACTERS = 20
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """A line in the page's text."""
+
+    text: str
+    """With `_UNSEEN` in place of what cannot be seen."""
+    units: int
+    """Where it starts in UTF-16, in which PDFium counts."""
+    hyphenated: bool
 
 
-def read_page(page: Any) -> PageLines:
-    """`page` is a `pypdfium2.PdfPage`."""
-    textpage = page.get_textpage()
-    try:
-        text = textpage.get_text_range()
-        reading = _PageReading(page, textpage, text)
-        lines = tuple(reading.lines())
-        shown = sum(len(line.text) for line in lines)
-        scanned = shown < _SCANNED_CHARACTERS and reading.ink.has_image
-        return PageLines(lines, reading.hidden, scanned)
-    finally:
-        textpage.close()
-
-
-class _PageReading:
+class PageReading:
     """The state of reading one page: from offsets in its text to characters on it."""
 
-    def __init__(self, page: Any, textpage: Any, text: str) -> None:
+    def __init__(self, page: Any, textpage: Any) -> None:
+        """Of pypdfium2: a `PdfPage` and its `PdfTextPage`, which outlives the reading."""
         import pypdfium2.raw as pdfium
 
         self._pdfium = pdfium
         self._textpage = textpage.raw
-        self._text = text
+        self._text: str = textpage.get_text_range()
+        self._stretches: list[_Stretch] = []
         self._edges = page.get_bbox()
-        self._turned = page.get_rotation() != 0
+        self._turned: bool = page.get_rotation() != 0
+        self._corners = [ctypes.c_double() for _ in range(4)]
         self._name = ctypes.create_string_buffer(_NAME_BYTES)
         self.ink = Ink(page)
         self.hidden = 0
+
+    @property
+    def turned(self) -> bool:
+        """The page is shown on its side or on its head."""
+        return self._turned
 
     def lines(self) -> Iterator[Line]:
         start, units = 0, 0
         for end in [*_LINE_END.finditer(self._text), None]:
             stop = end.start() if end else len(self._text)
-            line = self._line(start, stop, units, bool(end and end[0] in _HYPHENS))
+            stretch = _Stretch(
+                self._masked(self._text[start:stop], units),
+                units,
+                hyphenated=bool(end and end[0] in _HYPHENS),
+            )
+            line = self._line(stretch)
             if line:
+                self._stretches.append(stretch)
                 yield line
             following = end.end() if end else stop
-            units += sum(1 + (mark > "\uffff") for mark in self._text[start:following])
+            units += _units(self._text[start:following])
             start = following
 
-    def _line(self, start: int, stop: int, units: int, hyphenated: bool) -> Line | None:
-        """`units` is where `start` is in UTF-16, in which PDFium counts."""
-        text = self._text[start:stop]
-        if not text.strip():
+    def words(self, line: int) -> list[Word]:
+        """In their order, of the line that `lines()` gave as the `line`th, from 0."""
+        stretch = self._stretches[line]
+        found, units, at = [], stretch.units, 0
+        for match in _WORD.finditer(stretch.text):
+            units, at = units + _units(stretch.text[at : match.start()]), match.start()
+            shown = match[0].replace(_UNSEEN, "")
+            if shown:
+                found.append(self._word(shown, units, units + _units(match[0]) - 1))
+        if stretch.hyphenated and found:
+            found[-1] = replace(found[-1], hyphenated=True)
+        return found
+
+    def _word(self, text: str, first: int, last: int) -> Word:
+        starts = self._box(self._index(first))
+        ends = self._box(self._index(last)) if last > first else starts
+        return Word(text, min(starts[0], ends[0]), max(starts[2], ends[2]))
+
+    def _line(self, stretch: _Stretch) -> Line | None:
+        text = stretch.text.replace(_UNSEEN, "").strip()
+        if not text:
             return None
-        if self.ink.is_suspicious:
-            text = self._visible(text, units)
-        lead = len(text) - len(text.lstrip())
-        if not text.strip():
-            return None
-        first = self._index(units + lead)
-        last = self._index(units + sum(1 + (mark > "\uffff") for mark in text.rstrip()) - 1)
-        line = self._placed(text.strip(), first, last, hyphenated)
+        seen = stretch.text.replace(_UNSEEN, " ")
+        first = self._index(stretch.units + len(seen) - len(seen.lstrip()))
+        last = self._index(stretch.units + _units(seen.rstrip()) - 1)
+        line = self._placed(text, first, last, stretch.hyphenated)
         if self._is_out_of_sight(line, first):
             self.hidden += len(line.text)
             return None
@@ -146,10 +170,8 @@ class _PageReading:
         return not bottom + margin <= baseline <= top - margin
 
     def _box(self, index: int) -> tuple[float, float, float, float]:
-        left, right, bottom, top = (ctypes.c_double() for _ in range(4))
-        self._pdfium.FPDFText_GetCharBox(
-            self._textpage, index, *map(ctypes.byref, (left, right, bottom, top))
-        )
+        self._pdfium.FPDFText_GetCharBox(self._textpage, index, *self._corners)
+        left, right, bottom, top = self._corners
         return left.value, bottom.value, right.value, top.value
 
     def _size(self, first: int, last: int) -> float:
@@ -183,15 +205,23 @@ class _PageReading:
         height = self._box(first)[3] - self._box(first)[1]
         return line.text[0].isalnum() and 0 < max(height, line.size) < _LEAST_HEIGHT
 
-    def _visible(self, text: str, units: int) -> str:
+    def _masked(self, text: str, units: int) -> str:
+        """`units` is where the text starts in UTF-16."""
+        if not self.ink.is_suspicious:
+            return text
         kept, unit = [], units
         for mark in text:
             shown = mark.isspace() or self._is_shown(self._index(unit))
-            kept.append(mark if shown else "")
+            kept.append(mark if shown else _UNSEEN * _units(mark))
             self.hidden += not shown
-            unit += 1 + (mark > "\uffff")
+            unit += _units(mark)
         return "".join(kept)
 
     def _is_shown(self, index: int) -> bool:
         text_object = self._pdfium.FPDFText_GetTextObject(self._textpage, index)
         return self.ink.shows(text_object, self._box(index))
+
+
+def _units(text: str) -> int:
+    """Its length in UTF-16."""
+    return len(text) if text.isascii() else len(text) + sum(mark > "\uffff" for mark in text)
