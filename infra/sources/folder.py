@@ -8,7 +8,7 @@ import os
 import socket
 import stat
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -36,8 +36,9 @@ class FolderSource:
 
     pause_s = PAUSE_S
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, clock: Callable[[], float] = time.time) -> None:
         self._root = root.resolve()
+        self._clock = clock
 
     @property
     def id(self) -> str:
@@ -69,7 +70,7 @@ class FolderSource:
     def _list(self) -> Listing:
         items: list[Item] = []
         held: list[Held] = []
-        now = time.time()
+        now = self._clock()
         for path in _files(self._root):
             one = self._entry(path, now)
             if isinstance(one, Item):
