@@ -14,7 +14,8 @@ import httpx
 import pytest
 import uvicorn
 
-from app.api import create_app
+from app.api import Open, create_app
+from app.container import open_platform
 from app.settings import Settings
 
 READY_S = 60.0
@@ -29,11 +30,11 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def running(settings: Settings) -> Iterator[str]:
+def running(settings: Settings, open_: Open = open_platform) -> Iterator[str]:
     """The service with these settings, in a thread of its own, ready; gives its URL."""
     failures: list[BaseException] = []
     config = uvicorn.Config(
-        create_app(settings, on_failure=failures.append), log_config=None, access_log=False
+        create_app(settings, open_, on_failure=failures.append), log_config=None, access_log=False
     )
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
