@@ -13,6 +13,8 @@ _SPACE = 0.3
 _LEVEL = 0.3
 """Of the letters' size: the width of a space, and how far apart lines side by side may stand."""
 _TITLES = 2
+_MOST_LINES = 300
+"""In a cell, that may be rows which no rule parts. Over it, looking for them would take long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,7 @@ def parted(cells: Cells, limits: Sequence[float]) -> Iterator[Cells]:
     """
     tall = {column: stack for column, stack in cells.items() if len(stack) > 1}
     levels = [line.baseline for line in max(tall.values(), key=len, default=[])]
-    level = all(_level(line, levels) is not None for stack in tall.values() for line in stack)
-    if len(tall) < 2 or not level or not _are_apart(tall, limits):
+    if len(tall) < 2 or len(levels) > _MOST_LINES or not _are_apart(tall, levels, limits):
         yield cells
         return
     rows: list[Cells] = [{} for _ in levels]
@@ -111,8 +112,10 @@ def in_reading_order(rows: Texts, run: Iterable[Row]) -> Texts:
     return tuple(row[::-1] for row in rows) if leftward else rows
 
 
-def _are_apart(tall: Cells, limits: Sequence[float]) -> bool:
+def _are_apart(tall: Cells, levels: Sequence[float], limits: Sequence[float]) -> bool:
     """Numbers stand below each other, or all lines end where more would have fit."""
+    if any(_level(line, levels) is None for stack in tall.values() for line in stack):
+        return False
     return any(map(_are_numbers, tall.values())) or all(
         one.leaves_room_for(other.words[0], limits[column])
         for column, stack in tall.items()

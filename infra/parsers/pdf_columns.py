@@ -31,6 +31,9 @@ _STRAYS_FROM = 4
 _MOST_BETWEEN = 2
 """Lines with text in one column only that a row may be wrapped into."""
 
+_IN_LINE = 0.7
+"""Of the cells of a column begin, or end, at the same place: titles may stand otherwise."""
+
 Words = Callable[[int], Sequence[Word]]
 """The words of a line, by its number on the page."""
 
@@ -134,7 +137,7 @@ def aligned(cells: Sequence[Span], size: float, centred: bool) -> bool:
     edges = [[left for left, _ in cells], [right for _, right in cells]]
     if centred:
         edges.append([(left + right) / 2 for left, right in cells])
-    return any(_in_line(places, 0.4 * size) for places in edges)
+    return any(_in_line(places, 0.3 * size) for places in edges)
 
 
 def _is_beside(one: Line, other: Line) -> bool:
@@ -165,8 +168,8 @@ def _goes_on(run: Sequence[Row], row: Row) -> bool:
     step = run[-1].baseline - row.baseline
     if not 0 < step <= _FARTHEST * max(row.size, run[-1].size):
         return False
-    whole = next((before for before in reversed(run) if len(before.pieces) > 1), run[-1])
-    between = len(run) - 1 - max(at for at, before in enumerate(run) if before is whole)
+    between = next(at for at, before in enumerate(reversed(run)) if len(before.pieces) > 1)
+    whole = run[-1 - between]
     if len(row.pieces) < 2 and between >= _MOST_BETWEEN:
         return False
     return len(_covered([_spans(whole), _spans(row)], 0, row.gutter)) > 1
@@ -204,5 +207,11 @@ def _cells(rows: Sequence[Sequence[Span]], found: Sequence[Span]) -> int:
 
 
 def _in_line(places: Sequence[float], tolerance: float) -> bool:
-    near = max(sum(abs(place - other) <= tolerance for other in places) for place in places)
-    return near >= 0.7 * len(places)
+    """Whether most lie within twice the tolerance."""
+    ordered = sorted(places)
+    most = first = 0
+    for at, place in enumerate(ordered):
+        while place - ordered[first] > 2 * tolerance:
+            first += 1
+        most = max(most, at - first + 1)
+    return most >= _IN_LINE * len(ordered)

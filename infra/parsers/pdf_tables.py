@@ -28,8 +28,9 @@ from infra.parsers.pdf_columns import (
     runs,
     side_by_side,
 )
+from infra.parsers.pdf_frames import Frame, frames
 from infra.parsers.pdf_lines import Line, Word
-from infra.parsers.pdf_rules import Frame, Rule, Rules, frames
+from infra.parsers.pdf_rules import Rule, Rules
 
 _LETTERS = re.compile(r"[^\W\d_]{2}|[\u2e80-\u9fff]")
 _MARK = re.compile(r"[^\w\s]|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,4})[.)]|\[[^\]\s]{1,12}\]|\d{1,3}")
@@ -104,7 +105,11 @@ def _in_bands(frame: Frame, rows: Sequence[Row]) -> Texts | None:
 
 
 def _told(cells: dict[int, Cells], limits: Sequence[float]) -> Texts:
-    return texts((part for at in sorted(cells) for part in parted(cells[at], limits)), len(limits))
+    """From top to bottom. Prose stays together: its lines are no rows."""
+    bands = [cells[at] for at in sorted(cells)]
+    told = texts((part for band in bands for part in parted(band, limits)), len(limits))
+    prose = len(told) > len(bands) and any(map(_is_prose, zip(*told, strict=True)))
+    return texts(bands, len(limits)) if prose else told
 
 
 def _is_inside(frame: Frame, line: Line) -> bool:
