@@ -124,3 +124,60 @@ async def test_the_list_narrows_by_name_and_status(page: OpenPage, handbook: str
     await tab.get_by_role("button", name=re.compile("^Failed")).click()
 
     await expect(tab.get_by_text("No document matches this filter.")).to_be_visible()
+
+
+async def test_what_is_being_read_shows_in_the_queue_and_can_be_cancelled(
+    page: OpenPage, tmp_path: Path
+) -> None:
+    file = tmp_path / "page-endless.md"
+    file.write_text(
+        "\n\n".join(f"In year {n} there were {n * 7} tonnes of it." for n in range(30_000))
+    )
+    tab = await page("/documents")
+
+    await choose(tab, file)
+
+    row = tab.locator("tbody", has_text="page-endless.md")
+    await expect(tab.locator(".queue-work")).to_contain_text("in work")
+    await row.get_by_role("button", name="Cancel page-endless.md").click()
+    await expect(row.get_by_text("Cancelled", exact=True)).to_be_visible()
+    await expect(row.get_by_role("button", name="Retry page-endless.md")).to_be_visible()
+    await expect(tab.locator(".queue-work")).to_be_hidden()
+
+
+async def test_an_older_version_is_restored_and_what_changed_is_shown(
+    page: OpenPage, tmp_path: Path
+) -> None:
+    file = tmp_path / "page-editions.md"
+    tab = await page("/documents")
+    row = tab.locator("tbody", has_text="page-editions.md")
+    for edition in ("first", "second"):
+        file.write_text(f"# The {edition} edition\n\nThese are the words of the {edition} one.\n")
+        await choose(tab, file)
+        await expect(row.get_by_text(f"The {edition} edition")).to_be_visible()
+        await expect(row.get_by_text("Ready")).to_be_visible()
+    await row.get_by_role("link", name="page-editions.md").click()
+
+    await tab.get_by_role("button", name="Restore version 1").click()
+
+    versions = tab.locator(".versions li")
+    await expect(versions).to_have_count(3)
+    await expect(versions.first).to_contain_text("answers")
+    await expect(versions.first.locator(".changes")).to_contain_text("+1 −1")
+    await expect(tab.locator(".reading")).to_contain_text("the words of the first one")
+
+
+async def test_what_failed_is_summed_up_and_sent_back_at_once(
+    page: OpenPage, tmp_path: Path
+) -> None:
+    file = tmp_path / "page-torn.pdf"
+    file.write_bytes(b"%PDF-1.7\nalso nothing that a PDF should have\n")
+    tab = await page("/documents")
+    await choose(tab, file)
+    await expect(tab.locator(".queue-failed")).to_contain_text(
+        re.compile(r"\d+ failed: .*\d+ unreadable")
+    )
+
+    await tab.get_by_role("button", name="Retry all").click()
+
+    await expect(tab.locator("#notices")).to_contain_text("in the queue again")

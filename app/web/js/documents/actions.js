@@ -1,4 +1,4 @@
-/** What one does to a document: replace, retry, delete, download. Each says what came of it. */
+/** What one does to a document: replace, stop, retry, restore, delete, download. Each says what came of it. */
 
 import { json, request } from "../api.js";
 import { notify } from "../announce.js";
@@ -21,6 +21,30 @@ export async function retry(document) {
   return tried(async () => {
     await json("POST", `/v1/documents/${document.id}/retry`);
     notify(`${document.name} is in the queue again.`);
+  });
+}
+
+/** Puts everything that failed back into the queue. Answers whether that was done. */
+export async function retryAll() {
+  return tried(async () => {
+    const { retried } = await json("POST", "/v1/documents/retry");
+    notify(`${count(retried, "document")} in the queue again.`);
+  });
+}
+
+/** Stops what waits or is worked on. Answers whether it stopped. */
+export async function cancel(document) {
+  return tried(async () => {
+    await json("POST", `/v1/documents/${document.id}/cancel`);
+    notify(`${document.name} is cancelled.`);
+  });
+}
+
+/** Makes an older version current again. Answers whether it is on its way. */
+export async function restore(document, version) {
+  return tried(async () => {
+    await json("POST", `/v1/documents/${document.id}/versions/${version}/restore`);
+    notify(`Version ${version} of ${document.name} is on its way back.`);
   });
 }
 
@@ -55,7 +79,7 @@ export async function download(document, version) {
   });
 }
 
-function receipt({ name, deleted_at: at, removed, remaining_chunks: left }) {
+function receipt({ name, deleted_at: at, removed, remaining_chunks: left, traces }) {
   const row = (term, value) => [h("dt", {}, term), h("dd", { class: "number" }, value)];
   report(
     `${name} is deleted`,
@@ -73,6 +97,7 @@ function receipt({ name, deleted_at: at, removed, remaining_chunks: left }) {
       row("Versions removed", removed.versions),
       row("Files removed", removed.files),
       row("Passages left", left),
+      row("Traces", removed.traces ? `${removed.traces} removed` : traces),
       row("Deleted", moment(at)),
     ),
   );

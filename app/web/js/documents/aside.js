@@ -1,19 +1,21 @@
 /** What is known about a document: facts, stages with their times, versions, metadata. */
 
 import { h, icon } from "../dom.js";
-import { ago, duration, kind, moment, size, whole } from "../format.js";
+import { ago, count, duration, kind, moment, size, whole } from "../format.js";
 import { address } from "../router.js";
+import { obstacle } from "../session.js";
+import { restore } from "./actions.js";
 import { STAGES, word } from "./status.js";
 
 const LANGUAGES = new Intl.DisplayNames("en", { type: "language" });
 
-/** `shown` is the version whose text is on the page. */
-export function aside(document, shown) {
+/** `shown` is the version whose text is on the page; `changed` is called when one is restored. */
+export function aside(document, shown, changed) {
   return [
     facts(document),
     warnings(document),
     stages(document),
-    versions(document, shown),
+    versions(document, shown, changed),
     metadata(document),
   ].filter(Boolean);
 }
@@ -82,7 +84,8 @@ function stages({ timeline }) {
   );
 }
 
-function versions({ id, versions: all = [], live_version: live }, shown) {
+function versions(document, shown, changed) {
+  const { id, versions: all = [], live_version: live } = document;
   return (
     all.length > 0 &&
     part(
@@ -107,16 +110,42 @@ function versions({ id, versions: all = [], live_version: live }, shown) {
               one.version === live
                 ? h("span", { class: "badge good" }, "answers")
                 : h("span", { class: "badge" }, word(one.status ?? "")),
+              difference(one.changes),
               one.created_at &&
                 h(
                   "time",
                   { datetime: one.created_at, title: moment(one.created_at) },
                   ago(one.created_at),
                 ),
+              one.status === "superseded" &&
+                !obstacle("upload") &&
+                h(
+                  "button",
+                  {
+                    type: "button",
+                    class: "button small",
+                    "aria-label": `Restore version ${one.version}`,
+                    on: { click: async () => (await restore(document, one.version)) && changed() },
+                  },
+                  "Restore",
+                ),
             ),
           ),
       ),
     )
+  );
+}
+
+/** What a version has of the one that answered before it. */
+function difference(changes) {
+  if (!changes) return null;
+  const { kept, added, removed } = changes;
+  const said = `${count(added, "chunk")} added, ${whole(removed)} removed, ${whole(kept)} kept`;
+  return h(
+    "span",
+    { class: "changes number", title: said },
+    h("span", { "aria-hidden": "true" }, `+${whole(added)} −${whole(removed)}`),
+    h("span", { class: "visually-hidden" }, said),
   );
 }
 

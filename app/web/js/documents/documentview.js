@@ -4,9 +4,9 @@ import { json } from "../api.js";
 import { fill, h, icon } from "../dom.js";
 import { trouble } from "../trouble.js";
 import { obstacle } from "../session.js";
-import { download, remove, replace, retry } from "./actions.js";
+import { cancel, download, remove, replace, retry } from "./actions.js";
 import { aside } from "./aside.js";
-import { failureOf, moving, statusOf } from "./status.js";
+import { failureOf, moving, retryable, statusOf } from "./status.js";
 import { TextPane } from "./textpane.js";
 import { uploads } from "./uploads.js";
 
@@ -85,7 +85,7 @@ class DocumentView {
         h("div", { class: "head-actions" }, this.actions(document)),
       ),
     );
-    fill(this.aside, aside(document, this.asked ?? document.live_version));
+    fill(this.aside, aside(document, this.asked ?? document.live_version, () => this.refresh()));
   }
 
   actions(document) {
@@ -99,13 +99,16 @@ class DocumentView {
     const may = !obstacle("upload");
     return [
       may &&
-        document.status === "failed" &&
+        retryable(document) &&
         button(
           "replace",
           "Retry",
           async () => (await retry(document)) && this.refresh(),
           "primary",
         ),
+      may &&
+        moving(document) &&
+        button("stop", "Cancel", async () => (await cancel(document)) && this.refresh()),
       button("download", "Original", () => download(document, this.asked)),
       may && button("upload", "Replace", () => replace(document)),
       may &&

@@ -7,8 +7,8 @@ import { fill, h, iconButton } from "../dom.js";
 import { ago, kind, moment, size, whole } from "../format.js";
 import { address } from "../router.js";
 import { obstacle } from "../session.js";
-import { remove, replace, retry } from "./actions.js";
-import { failureOf, statusOf } from "./status.js";
+import { cancel, remove, replace, retry } from "./actions.js";
+import { failureOf, moving, retryable, statusOf } from "./status.js";
 
 export class Row {
   constructor(changed) {
@@ -59,7 +59,7 @@ export class Row {
     return h(
       "div",
       { class: "tools" },
-      document.status === "failed" &&
+      retryable(document) &&
         h(
           "button",
           {
@@ -70,6 +70,7 @@ export class Row {
           },
           "Retry",
         ),
+      moving(document) && act("stop", `Cancel ${document.name}`, cancel),
       act("replace", `Replace ${document.name}`, replace),
       act("trash", `Delete ${document.name}`, remove),
     );

@@ -11,12 +11,22 @@ const STATUS = {
   indexing: ["Indexing", "busy"],
   ready: ["Ready", "good"],
   failed: ["Failed", "bad"],
+  cancelled: ["Cancelled", ""],
+  superseded: ["Replaced", ""],
 };
+
+/** What one waits for, where that is worth saying. */
+const WAITS = { queue: "for the queue, which is away", retry: "to be tried again" };
 
 export const STAGES = ["queued", "parsing", "chunking", "embedding", "indexing"];
 
 export function word(status) {
   return STATUS[status]?.[0] ?? status;
+}
+
+/** Whether it can be sent back to the queue. */
+export function retryable(document) {
+  return document.status === "failed" || document.status === "cancelled";
 }
 
 export function moving(document) {
@@ -31,8 +41,8 @@ export function statusOf(document) {
     word(document.status),
   );
   if (!moving(document)) return [badge];
-  const { done = 0, total = 0, eta_s: eta } = document.progress ?? {};
-  const facts = [total > 1 && `${whole(done)} of ${whole(total)}`, remaining(eta)]
+  const { done = 0, total = 0, eta_s: eta, waits_for: what } = document.progress ?? {};
+  const facts = [total > 1 && `${whole(done)} of ${whole(total)}`, remaining(eta), WAITS[what]]
     .filter(Boolean)
     .join(", ");
   return [

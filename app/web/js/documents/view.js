@@ -1,11 +1,13 @@
 /** The documents: everything uploaded, how far each is, and why one failed. */
 
 import { announce } from "../announce.js";
+import { json } from "../api.js";
 import { fill, h, icon } from "../dom.js";
 import { count } from "../format.js";
 import { obstacle } from "../session.js";
 import { trouble } from "../trouble.js";
 import { list } from "./listing.js";
+import { QueueLine } from "./queue.js";
 import { Row } from "./row.js";
 import { STAGES, moving, word } from "./status.js";
 import { openTray } from "./tray.js";
@@ -15,10 +17,10 @@ const BUSY_MS = 1000;
 const CALM_MS = 15_000;
 const TYPING_MS = 250;
 const FILTERS = [
-  ["", "All"],
-  ["busy", "In progress"],
-  ["ready", word("ready")],
-  ["failed", word("failed")],
+  ["All", []],
+  ["In progress", STAGES],
+  [word("ready"), ["ready"]],
+  [word("failed"), ["failed"]],
 ];
 const COLUMNS = ["Name", "Type", "Size", "Status", "Chunks", "Updated"];
 
@@ -31,13 +33,14 @@ export async function documentsView(main) {
 
 class DocumentsView {
   constructor() {
-    this.status = "";
+    this.statuses = [];
     this.name = "";
     this.pages = 1;
     this.rows = new Map();
     this.timer = null;
     this.asked = 0;
     this.tray = openTray();
+    this.queue = new QueueLine(() => this.refresh());
     this.lead = h("p", { class: "lead" }, "Loading");
     this.filters = h("div", { class: "filters", role: "group", "aria-label": "Status" });
     this.notice = h("div");
@@ -52,6 +55,7 @@ class DocumentsView {
       { class: "view" },
       h("div", { class: "view-head" }, h("div", {}, h("h1", {}, "Documents"), this.lead)),
       this.tray.element,
+      this.queue.element,
       h("div", { class: "list-head" }, this.filters, this.search()),
       this.notice,
       this.table,
@@ -98,9 +102,10 @@ class DocumentsView {
     clearTimeout(this.timer);
     const turn = ++this.asked;
     try {
-      const listed = await list(this);
+      const [listed, queue] = await Promise.all([list(this), json("GET", "/v1/queue")]);
       if (turn !== this.asked || this.closed) return;
       this.notice.replaceChildren();
+      this.queue.update(queue);
       this.draw(listed);
       this.again(listed.items.some(moving) || this.working ? BUSY_MS : CALM_MS);
     } catch (problem) {
@@ -144,39 +149,34 @@ class DocumentsView {
 
   drawLead(counts) {
     const number = (statuses) => statuses.reduce((sum, status) => sum + (counts[status] ?? 0), 0);
-    const numbers = {
-      "": number(Object.keys(counts)),
-      busy: number(STAGES),
-      ready: counts.ready ?? 0,
-      failed: counts.failed ?? 0,
-    };
-    const said = numbers[""]
-      ? `${count(numbers.ready, "document")} ready to be asked`
+    const busy = number(STAGES);
+    const said = number(Object.keys(counts))
+      ? `${count(number(["ready"]), "document")} ready to be asked`
       : "Nothing is loaded yet";
-    if (this.working && !numbers.busy) announce(`Everything is read. ${said}.`);
-    this.working = numbers.busy > 0;
+    if (this.working && !busy) announce(`Everything is read. ${said}.`);
+    this.working = busy > 0;
     if (this.lead.textContent !== said) this.lead.textContent = said;
-    const face = JSON.stringify([numbers, this.status]);
+    const face = JSON.stringify([counts, this.statuses]);
     if (face === this.face) return;
     this.face = face;
-    this.drawFilters(numbers);
+    this.drawFilters((statuses) => number(statuses.length ? statuses : Object.keys(counts)));
   }
 
-  drawFilters(numbers) {
+  drawFilters(number) {
     const at = [...this.filters.children].indexOf(document.activeElement);
     fill(
       this.filters,
-      FILTERS.map(([value, label]) =>
+      FILTERS.map(([label, statuses]) =>
         h(
           "button",
           {
             type: "button",
             class: "filter",
-            "aria-pressed": String(this.status === value),
-            on: { click: () => this.narrow({ status: value }) },
+            "aria-pressed": String(this.statuses.join() === statuses.join()),
+            on: { click: () => this.narrow({ statuses }) },
           },
           label,
-          h("span", { class: "number" }, numbers[value]),
+          h("span", { class: "number" }, number(statuses)),
         ),
       ),
     );
