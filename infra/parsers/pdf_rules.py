@@ -15,6 +15,7 @@ TOUCHING = 3.0
 _THIN = 3.0
 """Points. A box no wider than this is a line, however it was drawn."""
 _SHORTEST = 5.0
+_ASKEW = 1.0
 _SAME = 2.0
 _MOST_PATHS = 3_000
 _MOST_POINTS = 10_000
@@ -53,9 +54,9 @@ def rules_of(paths: Sequence[Drawn]) -> Rules:
     across: list[Rule] = []
     down: list[Rule] = []
     for one, other in _edges(paths):
-        if abs(one[1] - other[1]) <= 1 and abs(one[0] - other[0]) >= _SHORTEST:
+        if abs(one[1] - other[1]) <= _ASKEW and abs(one[0] - other[0]) >= _SHORTEST:
             across.append(Rule((one[1] + other[1]) / 2, *sorted((one[0], other[0]))))
-        elif abs(one[0] - other[0]) <= 1 and abs(one[1] - other[1]) >= _SHORTEST:
+        elif abs(one[0] - other[0]) <= _ASKEW and abs(one[1] - other[1]) >= _SHORTEST:
             down.append(Rule((one[0] + other[0]) / 2, *sorted((one[1], other[1]))))
     joined = Rules(_joined(across), _joined(down))
     crowded = max(len(joined.across), len(joined.down)) > _MOST_RULES
@@ -94,7 +95,7 @@ def _bounds(path: Drawn) -> Box:
 
 
 def _straight_edges(path: Drawn) -> list[tuple[Point, Point]]:
-    """The segments, the closing ones included, as they lie on the page; none of a curved shape."""
+    """The segments, the closing ones included, as they lie on the page; none of a shape with others."""
     import pypdfium2.raw as pdfium
 
     item, forms = path
@@ -109,6 +110,8 @@ def _straight_edges(path: Drawn) -> list[tuple[Point, Point]]:
             return []
         pdfium.FPDFPathSegment_GetPoint(segment, x, y)
         point = _moved((x.value, y.value), matrix)
+        if kind == _LINE_TO and not _is_straight(last, point):
+            return []
         if kind == _LINE_TO:
             edges.append((last, point))
         elif kind == _MOVE_TO:
@@ -117,6 +120,11 @@ def _straight_edges(path: Drawn) -> list[tuple[Point, Point]]:
             edges.append((point, first))
         last = point
     return edges
+
+
+def _is_straight(one: Point, other: Point) -> bool:
+    """Along an axis of the page."""
+    return min(abs(one[0] - other[0]), abs(one[1] - other[1])) <= _ASKEW
 
 
 def _matrix(items: Iterable[Any]) -> Matrix:
