@@ -30,8 +30,11 @@ class Load:
     """How long the one that waits longest has waited; None: none waits."""
     finished: int
     """Versions that became ready or failed lately."""
+    done_bytes: float
+    """Of those, and of the ones in work as far as they are embedded."""
+    left_bytes: float
     over_s: float
-    """The time in which those were finished, from when the first of them could be begun."""
+    """The time in which that was done, from when the first of it could be begun."""
 
     @property
     def per_minute(self) -> float:
@@ -39,11 +42,13 @@ class Load:
 
     @property
     def eta_s(self) -> float | None:
-        """Until all of it is done, at the speed of the last minutes; None: that is not known."""
-        left = self.waiting + self.running
-        if not left:
+        """Until all of it is done, at the speed of the last minutes; None: that is not known.
+
+        By bytes, not by documents: a book among letters would be taken for one of them.
+        """
+        if not self.waiting + self.running:
             return 0.0
-        return 60 * left / self.per_minute if self.per_minute else None
+        return self.left_bytes * self.over_s / self.done_bytes if self.done_bytes else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, not_, select, true
+from sqlalchemy import ColumnElement, Float, Select, and_, case, cast, func, not_, select, true
 
 from infra.records.database import Database
 from infra.records.documents import NEWEST, seen_by
@@ -28,12 +28,15 @@ class SqlLoads:
         async with self._database.read() as connection:
             left = (await connection.execute(_left(now).where(whose))).one()
             done = (await connection.execute(_done(now - window_s).where(whose))).one()
+        begun = [first for first in (left.first, done.first) if first is not None]
         return Load(
             waiting=left.waiting or 0,
             running=left.running or 0,
             oldest_s=None if left.oldest is None else max(0.0, now - left.oldest),
             finished=done.finished,
-            over_s=0.0 if done.first is None else now - max(done.first, now - window_s),
+            done_bytes=(done.bytes or 0) + (left.embedded or 0.0),
+            left_bytes=max(0.0, (left.bytes or 0) - (left.embedded or 0.0)),
+            over_s=now - max(min(begun, default=now), now - window_s),
         )
 
     async def failures(self, scope: Scope) -> Mapping[str, int]:
@@ -54,16 +57,23 @@ def _left(now: float) -> Select[Any]:
     held: ColumnElement[bool] = and_(
         versions.c.lease_until.is_not(None), versions.c.lease_until > now
     )
+    embedding = and_(versions.c.status.in_(("embedding", "indexing")), versions.c.total > 0)
+    share = cast(versions.c.done, Float) / func.nullif(versions.c.total, 0)
     return select(
         func.sum(case((held, 0), else_=1)).label("waiting"),
         func.sum(case((held, 1), else_=0)).label("running"),
         func.min(case((not_(held), SINCE))).label("oldest"),
+        func.min(case((held, versions.c.created_at))).label("first"),
+        func.sum(versions.c.size_bytes).label("bytes"),
+        func.sum(case((embedding, versions.c.size_bytes * share), else_=0.0)).label("embedded"),
     ).where(versions.c.status.in_(PENDING))
 
 
-def _done(since: float) -> Select[int, Any]:
+def _done(since: float) -> Select[int, Any, Any]:
     return select(
-        func.count().label("finished"), func.min(versions.c.created_at).label("first")
+        func.count().label("finished"),
+        func.sum(versions.c.size_bytes).label("bytes"),
+        func.min(versions.c.created_at).label("first"),
     ).where(versions.c.updated_at > since, versions.c.status.in_(("ready", "failed")))
 
 

@@ -85,66 +85,62 @@ function stages({ timeline }) {
 }
 
 function versions(document, shown, changed) {
-  const { id, versions: all = [], live_version: live } = document;
-  return (
-    all.length > 0 &&
-    part(
-      "Versions",
+  const all = [...(document.versions ?? [])].sort((a, b) => b.version - a.version);
+  const line = (one) => h("li", {}, version(document, one, shown), history(document, one, changed));
+  return all.length > 0 && part("Versions", h("ul", { class: "versions" }, all.map(line)));
+}
+
+function version({ id, live_version: live }, one, shown) {
+  return h(
+    "div",
+    {},
+    h(
+      "a",
+      {
+        href: address("documents", id, { version: one.version }),
+        "aria-current": one.version === shown && "true",
+      },
+      `Version ${one.version}`,
+    ),
+    one.version === live && h("span", { class: "badge good" }, "answers"),
+    one.version !== live &&
+      one.status !== "superseded" &&
+      h("span", { class: "badge" }, word(one.status)),
+    h("time", { datetime: one.created_at, title: moment(one.created_at) }, ago(one.created_at)),
+  );
+}
+
+/** What it changed, and the way back to it. */
+function history(document, one, changed) {
+  const restorable = one.status === "superseded" && !obstacle("upload");
+  if (!one.changes && !restorable) return null;
+  return h(
+    "div",
+    {},
+    difference(one.changes),
+    restorable &&
       h(
-        "ul",
-        { class: "versions" },
-        [...all]
-          .sort((a, b) => b.version - a.version)
-          .map((one) =>
-            h(
-              "li",
-              {},
-              h(
-                "a",
-                {
-                  href: address("documents", id, { version: one.version }),
-                  "aria-current": one.version === shown && "true",
-                },
-                `Version ${one.version}`,
-              ),
-              one.version === live
-                ? h("span", { class: "badge good" }, "answers")
-                : h("span", { class: "badge" }, word(one.status ?? "")),
-              difference(one.changes),
-              one.created_at &&
-                h(
-                  "time",
-                  { datetime: one.created_at, title: moment(one.created_at) },
-                  ago(one.created_at),
-                ),
-              one.status === "superseded" &&
-                !obstacle("upload") &&
-                h(
-                  "button",
-                  {
-                    type: "button",
-                    class: "button small",
-                    "aria-label": `Restore version ${one.version}`,
-                    on: { click: async () => (await restore(document, one.version)) && changed() },
-                  },
-                  "Restore",
-                ),
-            ),
-          ),
+        "button",
+        {
+          type: "button",
+          class: "link",
+          "aria-label": `Restore version ${one.version}`,
+          on: { click: async () => (await restore(document, one.version)) && changed() },
+        },
+        "Restore",
       ),
-    )
   );
 }
 
 /** What a version has of the one that answered before it. */
 function difference(changes) {
-  if (!changes) return null;
+  if (!changes) return h("span", { class: "changes" });
   const { kept, added, removed } = changes;
   const said = `${count(added, "chunk")} added, ${whole(removed)} removed, ${whole(kept)} kept`;
   return h(
     "span",
     { class: "changes number", title: said },
-    h("span", { "aria-hidden": "true" }, `+${whole(added)} −${whole(removed)}`),
+    h("span", { "aria-hidden": "true" }, `+${whole(added)} −${whole(removed)} chunks`),
     h("span", { class: "visually-hidden" }, said),
   );
 }
