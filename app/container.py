@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from infra.traces.ingesting import TracedPipeline
     from infra.traces.opening import Tracing
     from infra.traces.reading import TraceReader
+    from infra.traces.shipping import Shipping
 
 log = logging.getLogger("cairn.start")
 
@@ -75,6 +76,8 @@ class Adapters:
     grounder: Grounder
     tracing: Tracing
     traces: TraceReader
+    shipping: Shipping | None
+    """None: traces stay on this machine."""
     opened_at: float
     """Seconds since the epoch."""
 
@@ -102,6 +105,8 @@ class Platform:
     forgetting: Forgetting
     pings: Mapping[str, Ping]
     """By port: says in words what is behind it, or raises."""
+    watched: Mapping[str, Ping]
+    """The same for what Cairn goes on without."""
 
 
 @asynccontextmanager
@@ -163,7 +168,12 @@ async def open_adapters(settings: Settings, stack: AsyncExitStack, tell: Tell) -
     limits = Limits(seconds=settings.parse_limit_s, memory_bytes=settings.parse_limit_mb << 20)
     parser = await stack.enter_async_context(open_sandbox(limits, settings.jobs))
     tracing = stack.enter_context(
-        open_tracing(data / "traces.sqlite", content=settings.trace_content)
+        open_tracing(
+            data / "traces.sqlite",
+            content=settings.trace_content,
+            environment=settings.environment,
+            deliver=bool(settings.langfuse_url),
+        )
     )
     return Adapters(
         settings=settings,
@@ -188,6 +198,7 @@ async def open_adapters(settings: Settings, stack: AsyncExitStack, tell: Tell) -
         grounder=OverlapGrounder(),
         tracing=tracing,
         traces=TraceReader(data / "traces.sqlite"),
+        shipping=await _open_shipping(settings, tracing, stack),
         opened_at=time.time(),
     )
 
@@ -261,6 +272,7 @@ def assemble(adapters: Adapters) -> Platform:
             at_once=settings.delete_traces,
         ),
         pings=_pings(adapters),
+        watched={"langfuse": adapters.shipping.ping} if adapters.shipping else {},
     )
 
 
@@ -318,6 +330,23 @@ async def _open_generator(
     raise ValueError(
         f"CAIRN_GENERATOR: {scheme!r} is no kind of generator. Choices: extractive:, http(s)://…/v1"
     )
+
+
+async def _open_shipping(
+    settings: Settings, tracing: Tracing, stack: AsyncExitStack
+) -> Shipping | None:
+    """In every process that traces, so that each delivers its own where they share no disk."""
+    if not settings.langfuse_url:
+        return None
+    from infra.traces.langfuse import Address
+    from infra.traces.shipping import open_shipping
+
+    address = Address(
+        settings.langfuse_url,
+        settings.langfuse_public_key,
+        settings.langfuse_secret_key.get_secret_value(),
+    )
+    return await stack.enter_async_context(open_shipping(tracing.outbox, address))
 
 
 def _pings(adapters: Adapters) -> Mapping[str, Ping]:

@@ -16,6 +16,7 @@ from app.logs import request_id
 from app.starting import Starting
 from app.wire.documents import BadMetadata
 from app.wire.openai import NoQuestion
+from infra.traces.langfuse import LangfuseUnavailable
 from infra.traces.reading import TraceMissing, TracesUnavailable
 from ingestion.documents import (
     BadCursor,
@@ -77,6 +78,7 @@ PROBLEMS: Mapping[type[Exception], tuple[int, str, str]] = {
     RecordsUnavailable: (503, "records-unavailable", "The database does not answer"),
     CatalogUnavailable: (503, "records-unavailable", "The database does not answer"),
     TracesUnavailable: (503, "traces-unavailable", "The traces cannot be read"),
+    LangfuseUnavailable: (503, "langfuse-unavailable", "Langfuse does not answer"),
     FilesUnavailable: (503, "files-unavailable", "The file store does not answer"),
     QueueUnavailable: (503, "queue-unavailable", "The queue does not answer"),
     IndexUnavailable: (503, "index-unavailable", "The vector index does not answer"),

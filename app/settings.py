@@ -5,15 +5,21 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "CAIRN_"
 CLIENT_NAMES = frozenset({"CAIRN_URL", "CAIRN_KEY"})
 """Read by the command line, as the service's client."""
+SILENCING = {"LANGFUSE_TRACING_ENABLED": "false", "OTEL_SDK_DISABLED": "true"}
+"""With one of these, the SDK that makes the spans would make none, and not say so."""
+ENVIRONMENT = re.compile(r"(?!langfuse)[a-z0-9_-]{1,40}")
+"""What Langfuse allows."""
 
 
 class BadSettings(Exception):
@@ -73,6 +79,12 @@ class Settings(BaseSettings):
     """False: traces hold no question, answer or passage, only sizes and ids."""
     trace_days: float = Field(30.0, gt=0)
     trace_limit_mb: int = Field(1024, ge=16)
+    langfuse_url: str = Field("", pattern=r"^(https?://[^/]+.*)?$")
+    """`https://cloud.langfuse.com`, or a server of your own: gets the traces too; needs both keys."""
+    langfuse_public_key: str = ""
+    langfuse_secret_key: SecretStr = SecretStr("")
+    environment: str = "production"
+    """Langfuse's name for where this runs, such as `staging`: lower case, digits, `-` and `_`."""
     log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
 
     @field_validator("host")
@@ -81,6 +93,24 @@ class Settings(BaseSettings):
         if host != "localhost":
             ipaddress.ip_address(host)
         return host
+
+    @field_validator("environment")
+    @classmethod
+    def _a_name_for_langfuse(cls, environment: str) -> str:
+        if not ENVIRONMENT.fullmatch(environment):
+            raise ValueError(
+                "has 1 to 40 lower case letters, digits, `-` and `_`, and begins not with `langfuse`"
+            )
+        return environment
+
+    @model_validator(mode="after")
+    def _langfuse_whole_or_not_at_all(self) -> Self:
+        names = ("langfuse_url", "langfuse_public_key", "langfuse_secret_key")
+        missing = [name for name in names if not getattr(self, name)]
+        if missing and len(missing) < len(names):
+            told = " and ".join(PREFIX + name.upper() for name in missing)
+            raise ValueError(f"{told}: set this too, or nothing of Langfuse")
+        return self
 
     @property
     def embedded(self) -> bool:
@@ -99,6 +129,7 @@ def read_settings(environment: Mapping[str, str] = os.environ, **changes: object
     in production.
     """
     _refuse_unknown(environment)
+    _refuse_silence(environment)
     try:
         return Settings(**changes)  # type: ignore[arg-type]
     except ValidationError as error:
@@ -116,6 +147,18 @@ def _refuse_unknown(environment: Mapping[str, str]) -> None:
         raise BadSettings("\n".join(_unknown(name, known) for name in unknown))
 
 
+def _refuse_silence(environment: Mapping[str, str]) -> None:
+    silent = [
+        name for name, value in SILENCING.items() if environment.get(name, "").lower() == value
+    ]
+    if silent:
+        told = " and ".join(f"{name}={SILENCING[name]}" for name in silent)
+        raise BadSettings(
+            f"{told} would switch off every trace, and feedback with them. Unset it. To keep words "
+            "out of the traces, set CAIRN_TRACE_CONTENT=false."
+        )
+
+
 def _unknown(name: str, known: set[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"Did you mean {near[0]}?" if near else "`cairn settings` lists those there are."
@@ -124,5 +167,7 @@ def _unknown(name: str, known: set[str]) -> str:
 
 def _fault(error: Mapping[str, object]) -> str:
     place = error["loc"]
-    name = PREFIX + str(place[0] if isinstance(place, tuple) and place else "").upper()
+    if not place:  # a fault between settings; its input is all of them, secrets too
+        return str(error["msg"]).removeprefix("Value error, ") + "."
+    name = PREFIX + str(place[0] if isinstance(place, tuple) else place).upper()
     return f"{name}: {error['msg']}, not {error['input']!r}."

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
+from collections.abc import Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Annotated
 
@@ -63,7 +66,7 @@ async def ready(request: Request, response: Response) -> Ready:
     if boot.platform is None:
         response.status_code = 503
         return Ready(ready=False, parts={"platform": boot.stage})
-    parts = await ping_all(boot.platform)
+    parts = await ping_all(boot.platform.pings)
     fine = all(part.ok for part in parts)
     response.status_code = 200 if fine else 503
     # Details may name hosts, and this route asks for no key: only an engineer gets them.
@@ -79,6 +82,8 @@ async def metrics(request: Request) -> Response:
         local = Scope(platform.settings.tenant)
         for status, number in (await platform.records.counts(local)).items():
             counted.documents.labels(status).set(number)
+        with suppress(sqlite3.Error):  # all the other numbers are worth having
+            await asyncio.to_thread(counted.note_traces, platform.tracing)
         load = await platform.lookout.all_tenants()
         counted.queue_waiting.set(load.waiting)
         counted.queue_running.set(load.running)
@@ -103,12 +108,12 @@ async def me(caller: Reader, here: Here) -> Me:
 @router.get("/v1/doctor")
 async def doctor(caller: Engineer, here: Here) -> list[Part]:
     """What is behind every port, pinged."""
-    return await ping_all(here)
+    return await ping_all({**here.pings, **here.watched})
 
 
-async def ping_all(platform: Platform) -> list[Part]:
+async def ping_all(pings: Mapping[str, Ping]) -> list[Part]:
     """All at once, each with a time limit."""
-    return await asyncio.gather(*(_ping(port, ping) for port, ping in platform.pings.items()))
+    return await asyncio.gather(*(_ping(port, ping) for port, ping in pings.items()))
 
 
 async def _ping(port: str, ping: Ping) -> Part:

@@ -71,5 +71,7 @@ async def give_feedback(given: FeedbackIn, caller: Reader, here: Here) -> Feedba
         author=caller.key or "",
     )
     feedback_id = await here.feedback.add(tenant, feedback)
-    await asyncio.to_thread(here.tracing.store.rate, tenant, given.trace_id, given.rating)
+    await asyncio.to_thread(
+        here.tracing.verdicts.give, tenant, given.trace_id, given.rating, given.comment
+    )
     return FeedbackOut(id=feedback_id)

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.traces.store import OutboxExporter, TraceStore, open_trace_store
+from infra.traces.outbox import Outbox
+from infra.traces.store import DiskExporter, TraceStore, open_trace_store
 from infra.traces.tracer import Tracer
+from infra.traces.verdicts import Verdicts
 
 if TYPE_CHECKING:
     import httpx
@@ -28,23 +30,28 @@ class Tracing:
 
     tracer: Tracer
     store: TraceStore
-    outbox: OutboxExporter
+    exporter: DiskExporter
+    outbox: Outbox
+    verdicts: Verdicts
 
 
 @contextmanager
 def open_tracing(
-    path: Path, *, content: bool = True, environment: str = "production"
+    path: Path, *, content: bool = True, environment: str = "production", deliver: bool = False
 ) -> Iterator[Tracing]:
     """Traces into the file at `path`. With `content` off no question, passage or answer is kept.
 
-    `environment` is Langfuse's: lower case, digits, `-` and `_`, such as `staging`.
+    `environment` is Langfuse's: lower case, digits, `-` and `_`, such as `staging`. With `deliver`,
+    what is traced from now on waits in the outbox; all else stays on this machine.
     """
     with open_trace_store(path) as store:
-        outbox = OutboxExporter(store)
+        exporter = DiskExporter(store, deliver)
+        outbox = Outbox(path, store.transaction)
+        verdicts = Verdicts(store, content, environment if deliver else None)
         provider = _provider()
-        langfuse = _langfuse(provider, outbox, environment)
+        langfuse = _langfuse(provider, exporter, environment)
         try:
-            yield Tracing(Tracer(langfuse, content), store, outbox)
+            yield Tracing(Tracer(langfuse, content), store, exporter, outbox, verdicts)
         finally:
             langfuse.shutdown()
             provider.shutdown()
@@ -64,7 +71,7 @@ def _provider() -> TracerProvider:
     )
 
 
-def _langfuse(provider: TracerProvider, outbox: OutboxExporter, environment: str) -> Langfuse:
+def _langfuse(provider: TracerProvider, exporter: DiskExporter, environment: str) -> Langfuse:
     from langfuse import Langfuse
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
@@ -75,13 +82,13 @@ def _langfuse(provider: TracerProvider, outbox: OutboxExporter, environment: str
         base_url="http://langfuse.invalid",
         environment=environment,
         tracer_provider=provider,
-        span_exporter=outbox,
+        span_exporter=exporter,
         # The SDK's own processor only completes spans as they start. It would hand them over from
         # a thread, up to 5 s after their end, and a killed process would lose them.
         should_export_span=lambda span: False,
         httpx_client=_no_server(),
     )
-    provider.add_span_processor(SimpleSpanProcessor(outbox))
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
     return langfuse
 
 

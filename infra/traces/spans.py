@@ -1,4 +1,4 @@
-"""A span as a row: what traces are found by, beside the bytes that Langfuse takes."""
+"""A span as a row, which traces are found by, and in the bytes that Langfuse takes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Row = dict[str, Any]
 
 
 def row_of(span: ReadableSpan) -> Row:
-    """The columns of `infra.traces.store`. ValueError when the span cannot be encoded."""
+    """The columns of `infra.traces.store`."""
     attributes = dict(span.attributes or {})
     return {
         **_place(span),
@@ -45,8 +45,21 @@ def row_of(span: ReadableSpan) -> Row:
         "kind": attributes.get(KIND, ""),
         **_summary(attributes),
         "attributes": json.dumps(attributes, default=str),
-        "otlp": encode_spans([span]).SerializeToString(),
     }
+
+
+def otlp_of(span: ReadableSpan) -> bytes:
+    """A whole `ExportTraceServiceRequest`. Joined end to end, several are one valid request.
+
+    (Protocol Buffers: repeated fields concatenate.) ValueError when the span cannot be encoded.
+    """
+    request = encode_spans([span])
+    for resource in request.resource_spans:
+        for part in resource.scope_spans:
+            # It names the stand-in for a key that the SDK was given here; some servers refuse
+            # spans whose key is not the one that they came with.
+            part.scope.ClearField("attributes")
+    return bytes(request.SerializeToString())
 
 
 def fact(attributes: Mapping[str, Any], name: str) -> Any:

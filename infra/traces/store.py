@@ -1,8 +1,6 @@
 """The local trace store: every ended span on disk before the next line runs, in one SQLite file.
 
-The table is an outbox as well: `sent`, `tries` and `dead` are there for delivery to Langfuse,
-which takes a row's `otlp` as it is. Serialized `ExportTraceServiceRequest`s joined end to end are
-one valid request (Protocol Buffers: repeated fields concatenate).
+Where traces are delivered to Langfuse, the file has an outbox too: see `infra.traces.outbox`.
 """
 
 from __future__ import annotations
@@ -19,7 +17,9 @@ from typing import Literal
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from infra.traces.spans import Row, row_of
+from infra.traces import outbox
+from infra.traces.outbox import Parcel
+from infra.traces.spans import Row, otlp_of, row_of
 
 log = logging.getLogger(__name__)
 
@@ -36,17 +36,14 @@ create table if not exists span (
     type text not null, start_ns integer not null, end_ns integer not null,
     level text not null, status_message text,
     tenant text not null, kind text not null, is_root integer not null,
-    sent integer not null default 0, tries integer not null default 0,
-    dead integer not null default 0,
     subject text, question text, answer text, refused integer, release text, model text,
     total_tokens integer, error text, feedback text,
-    attributes text not null, otlp blob,
+    attributes text not null,
     unique (trace_id, span_id)
 );
 create index if not exists span_by_kind on span (tenant, kind, start_ns, trace_id) where is_root;
 create index if not exists span_by_tenant on span (tenant, start_ns, trace_id) where is_root;
 create index if not exists span_by_age on span (end_ns);
-create index if not exists span_unsent on span (end_ns) where sent = 0 and dead = 0;
 create view if not exists trace as
     select trace_id, tenant, kind, name, subject, start_ns, end_ns, question, answer, refused,
         release, model, total_tokens, error, feedback
@@ -57,7 +54,7 @@ create view if not exists trace as
 COLUMNS = (
     "trace_id", "span_id", "parent_id", "name", "type", "start_ns", "end_ns", "level",
     "status_message", "tenant", "kind", "is_root", "subject", "question", "answer", "refused",
-    "release", "model", "total_tokens", "error", "attributes", "otlp",
+    "release", "model", "total_tokens", "error", "attributes",
 )  # fmt: skip
 INSERT = (
     f"insert or ignore into span ({', '.join(COLUMNS)}) "  # noqa: S608 - names from the line above
@@ -83,20 +80,32 @@ class TraceStore:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._lock = threading.Lock()
+        self._removed: set[str] = set()
+        """Of a trace that was removed before its end, the rest comes later, and is not wanted."""
 
-    def add(self, rows: Sequence[Row]) -> None:
+    def add(self, rows: Sequence[Row], parcels: Sequence[Parcel] = ()) -> None:
         """Committed when it returns: a killed process has lost none of them (a power cut may).
 
-        A span that is there already stays as it is.
+        A span that is there already stays as it is. The parcels wait for delivery.
         """
-        with self._transaction() as connection:
-            connection.executemany(INSERT, rows)
+        gone = self._removed
+        with self.transaction() as connection:
+            connection.executemany(INSERT, [row for row in rows if row["trace_id"] not in gone])
+            outbox.put(connection, [one for one in parcels if one.trace_id not in gone])
 
-    def rate(self, tenant: str, trace_id: str, rating: Literal["up", "down"] | None) -> bool:
+    def rate(
+        self,
+        tenant: str,
+        trace_id: str,
+        rating: Literal["up", "down"] | None,
+        parcels: Sequence[Parcel] = (),
+    ) -> bool:
         """Notes a reader's verdict beside the trace; False when the tenant has no such trace."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             update = "update span set feedback = ? where trace_id = ? and tenant = ? and is_root"
-            return connection.execute(update, (rating, trace_id, tenant)).rowcount > 0
+            known = connection.execute(update, (rating, trace_id, tenant)).rowcount > 0
+            outbox.put(connection, parcels if known else ())
+            return known
 
     def prune(self, keep_s: float, keep_bytes: int) -> int:
         """Removes whole traces, oldest first, until all are young and few enough; counts spans.
@@ -113,8 +122,10 @@ class TraceStore:
 
     def remove(self, trace_ids: Sequence[str]) -> None:
         """These traces, delivered or not. One transaction each, so that writers wait for one only."""
+        self._removed.update(trace_ids)
         for trace_id in trace_ids:
-            with self._transaction() as connection:
+            with self.transaction() as connection:
+                connection.execute("delete from outbox where trace_id = ?", (trace_id,))
                 connection.execute("delete from span where trace_id = ?", (trace_id,))
 
     def size_bytes(self) -> int:
@@ -126,20 +137,9 @@ class TraceStore:
             )
         return int((pages - free) * page_bytes)
 
-    def _remove_oldest(self, before_ns: int, keep_bytes: int) -> int:
-        limit_ns = before_ns if self.size_bytes() <= keep_bytes else time.time_ns()
-        oldest = "select trace_id from span where end_ns < ? order by end_ns limit ?"
-        with self._transaction() as connection:
-            delete = f"delete from span where trace_id in ({oldest})"  # noqa: S608 - two constants
-            return connection.execute(delete, (limit_ns, PRUNED_AT_ONCE)).rowcount
-
-    def _give_back(self) -> bool:
-        with self._lock:
-            self._connection.execute(f"pragma incremental_vacuum({FREED_AT_ONCE})").fetchall()
-            return bool(self._connection.execute("pragma freelist_count").fetchone()[0])
-
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Commits what is done inside; one at a time, also between processes."""
         with self._lock:
             self._connection.execute("begin immediate")
             try:
@@ -151,19 +151,34 @@ class TraceStore:
                     self._connection.execute("rollback")
                 raise
 
+    def _remove_oldest(self, before_ns: int, keep_bytes: int) -> int:
+        limit_ns = before_ns if self.size_bytes() <= keep_bytes else time.time_ns()
+        oldest = "select trace_id from span where end_ns < ? order by end_ns limit ?"
+        with self.transaction() as connection:
+            outbox.forget(connection, oldest, (limit_ns, PRUNED_AT_ONCE))
+            delete = f"delete from span where trace_id in ({oldest})"  # noqa: S608 - two constants
+            return connection.execute(delete, (limit_ns, PRUNED_AT_ONCE)).rowcount
 
-class OutboxExporter(SpanExporter):
+    def _give_back(self) -> bool:
+        with self._lock:
+            self._connection.execute(f"pragma incremental_vacuum({FREED_AT_ONCE})").fetchall()
+            return bool(self._connection.execute("pragma freelist_count").fetchone()[0])
+
+
+class DiskExporter(SpanExporter):
     """Writes spans before `end()` returns, and never fails its caller: a lost span is counted."""
 
-    def __init__(self, store: TraceStore) -> None:
+    def __init__(self, store: TraceStore, deliver: bool) -> None:
         self._store = store
+        self._deliver = deliver
         self._failing = False
         self.lost = 0
         """Spans that could not be written since the start."""
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         try:
-            self._store.add([row_of(span) for span in spans])
+            rows = [row_of(span) for span in spans]
+            self._store.add(rows, self._parcels(spans, rows))
         except (sqlite3.Error, ValueError, TypeError) as error:
             self._count(len(spans), error)
             return SpanExportResult.FAILURE
@@ -171,6 +186,15 @@ class OutboxExporter(SpanExporter):
             self._failing = False
             log.warning("traces are written again; %d spans were lost", self.lost)
         return SpanExportResult.SUCCESS
+
+    def _parcels(self, spans: Sequence[ReadableSpan], rows: Sequence[Row]) -> list[Parcel]:
+        # The bytes say again what the columns say, in twice the room.
+        if not self._deliver:
+            return []
+        return [
+            Parcel("span", row["trace_id"], row["span_id"], otlp_of(span))
+            for span, row in zip(spans, rows, strict=True)
+        ]
 
     def _count(self, spans: int, error: Exception) -> None:
         self.lost += spans
@@ -184,4 +208,4 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("pragma auto_vacuum = incremental")
     connection.execute("pragma journal_mode = wal")
     connection.execute("pragma synchronous = normal")
-    connection.executescript(SCHEMA)
+    connection.executescript(SCHEMA + outbox.SCHEMA)
