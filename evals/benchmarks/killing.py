@@ -44,6 +44,8 @@ BROKEN_OFF = "broken-off.md"
 """An upload that is never finished, so there must be no such document."""
 BACKLOG = 8
 """Documents kept waiting, so that there is always work to be interrupted."""
+CHANGED = 0.3
+"""The share of uploads that replace a document."""
 POINT_S = 20.0
 """How long a named point is waited for before the service is killed wherever it is."""
 STARTED_S = 60.0
@@ -186,8 +188,14 @@ class Feeder:
     async def _feed(self) -> None:
         while True:
             for _ in range(max(0, BACKLOG - await self.count())):
-                await self.put(next(self._new, None) or self.changed())
+                await self.put(self._next())
             await asyncio.sleep(0.05)
+
+    def _next(self) -> Given:
+        """Now and then a new version of something: only that has an older one to clean up."""
+        if self.told.documents and self._chance.random() < CHANGED:
+            return self.changed()
+        return next(self._new, None) or self.changed()
 
     async def count(self) -> int:
         """Documents that wait or are in work."""
@@ -195,8 +203,9 @@ class Feeder:
         return sum(n for status, n in answer.json()["counts"].items() if status in PENDING)
 
     def changed(self) -> Given:
-        """A document that was given before, or will be, with other words at its end."""
-        old = self._chance.choice(self._texts)
+        """A document that was given before, with other words at its end."""
+        there = [one for one in self._texts if one.name in self.told.documents]
+        old = self._chance.choice(there or self._texts)
         return Given(old.name, old.data + f"\n\nRevision {next(self._revisions)}.\n".encode())
 
     async def listed(self) -> AsyncIterator[dict[str, Any]]:
