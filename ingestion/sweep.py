@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from contextlib import suppress
 
 from ingestion.documents import DocumentRecords, RecordsUnavailable
 from ingestion.leases import Leases
@@ -45,10 +46,10 @@ class Sweep:
                     orphans_at = time.monotonic() + ORPHANS_EVERY_S
             except (RecordsUnavailable, QueueUnavailable, IndexUnavailable) as error:
                 log.warning("sweep waits", extra={"reason": type(error).__name__})
-            try:
-                await asyncio.wait_for(self._hurry.wait(), EVERY_S)
-            except TimeoutError:
-                pass
+            # Not `wait_for`: in Python 3.11 it may answer "hurry" to a cancellation and swallow it.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(EVERY_S):
+                    await self._hurry.wait()
             self._hurry.clear()
 
     async def tell(self) -> int:
