@@ -97,7 +97,12 @@ class Process:
 
     def wait(self) -> int:
         """Its exit code, once it has ended by itself. It must not show a stack trace."""
-        code = self._process.wait(END_S)
+        try:
+            code = self._process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            self._process.send_signal(signal.SIGABRT)  # it then says where each thread is
+            self._process.wait()
+            raise AssertionError(f"it did not end: {self.said[-6000:]}") from None
         assert "Traceback" not in self.said, self.said
         return code
 
@@ -134,4 +139,4 @@ def free_port() -> int:
 def _environment(settings: dict[str, object]) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CAIRN_")}
     given = {f"CAIRN_{name.upper()}": str(value) for name, value in settings.items()}
-    return {**kept, "COLUMNS": "120", **given}
+    return {**kept, "COLUMNS": "120", "PYTHONFAULTHANDLER": "1", **given}
