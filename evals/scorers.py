@@ -34,6 +34,11 @@ class Metric:
         """Its scores lie from 0 to 1."""
         return not self.unit
 
+    def written(self, value: float, *, sign: bool = False) -> str:
+        """A figure as it stands in reports: `0.953`, `366 ms`, `+0.020`."""
+        plus = "+" if sign else ""
+        return f"{value:{plus}.3f}" if self.bounded else f"{value:{plus},.0f} {self.unit}"
+
 
 def groundedness(grounder: Grounder) -> Scorer:
     """Of the answer's sentences, the share that the sources support: faithfulness (Es et al. 2024,
