@@ -14,6 +14,8 @@ from ingestion.backlog import Load
 from ingestion.documents import PENDING
 from retrieval.index import Scope
 
+SIZE = cast(versions.c.size_bytes, Float)
+"""Postgres makes decimals of sums of big integers."""
 SINCE = func.coalesce(versions.c.stage_started_at, versions.c.created_at)
 
 
@@ -64,15 +66,15 @@ def _left(now: float) -> Select[Any]:
         func.sum(case((held, 1), else_=0)).label("running"),
         func.min(case((not_(held), SINCE))).label("oldest"),
         func.min(case((held, versions.c.created_at))).label("first"),
-        func.sum(versions.c.size_bytes).label("bytes"),
-        func.sum(case((embedding, versions.c.size_bytes * share), else_=0.0)).label("embedded"),
+        func.sum(SIZE).label("bytes"),
+        func.sum(case((embedding, SIZE * share), else_=0.0)).label("embedded"),
     ).where(versions.c.status.in_(PENDING))
 
 
 def _done(since: float) -> Select[int, Any, Any]:
     return select(
         func.count().label("finished"),
-        func.sum(versions.c.size_bytes).label("bytes"),
+        func.sum(SIZE).label("bytes"),
         func.min(versions.c.created_at).label("first"),
     ).where(versions.c.updated_at > since, versions.c.status.in_(("ready", "failed")))
 

@@ -11,18 +11,23 @@ from hashlib import sha256
 
 import pytest
 
+from ingestion.backlog import Loads
 from ingestion.documents import (
     Accepted,
     BadCursor,
+    Changes,
     Document,
     DocumentMissing,
     DocumentRecords,
     Failure,
     NameTaken,
+    NotCancellable,
+    NotRestorable,
     NotRetryable,
     Upload,
 )
-from ingestion.leases import Claim, Due, Leases, Readout
+from ingestion.history import History
+from ingestion.leases import Claim, Due, LeaseLost, Leases, Readout
 from retrieval.index import Metadata, Scope
 
 ANN = Scope("acme", frozenset({"people", "board"}))
@@ -35,10 +40,12 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Both sides of one database: what uploaders and readers see, and what workers see."""
+    """All sides of one database: what uploaders and readers see, what workers and editors do."""
 
     records: DocumentRecords
     leases: Leases
+    history: History
+    loads: Loads
 
     async def upload(
         self,
@@ -81,9 +88,16 @@ class Store:
         await self.write(claim, reading)
         await self.leases.publish(claim, 0, time.time())
 
-    async def fail(self, document: Document) -> None:
+    async def editions(self, *contents: str) -> Document:
+        """A document whose versions were published one after the other; the last one is live."""
+        for content in contents:
+            document = (await self.upload(content=content)).document
+            await self.publish(document, f"read {content}")
+        return await self.records.get(ANN, document.id)
+
+    async def fail(self, document: Document, kind: str = "unreadable") -> None:
         claim = await self.claim(document)
-        await self.leases.fail(claim, Failure("unreadable", "It is damaged."), time.time())
+        await self.leases.fail(claim, Failure(kind, "It is damaged."), time.time())
 
 
 OpenStore = Callable[[Clock], AbstractAsyncContextManager[Store]]
@@ -438,6 +452,214 @@ class RecordsContract:
         await store.fail((await store.upload("broken.txt")).document)
 
         assert await store.records.wanted() == {(document.id, 1), (document.id, 2)}
+
+
+class HistoryContract:
+    """What editors do to versions, and the work as a whole."""
+
+    @pytest.fixture
+    def open_store(self) -> OpenStore:
+        raise NotImplementedError
+
+    @pytest.fixture
+    async def store(self, open_store: OpenStore) -> AsyncIterator[Store]:
+        async with open_store(time.time) as store:
+            yield store
+
+    # Stopping
+
+    async def test_what_is_cancelled_waits_no_more_and_is_lost_to_its_worker(
+        self, store: Store
+    ) -> None:
+        waiting = (await store.upload("waiting.txt")).document
+        claim = await store.claim((await store.upload("running.txt")).document)
+        await store.leases.advance(claim, "parsing", 1, 2, time.time())
+
+        await store.history.cancel(ANN, waiting.id)
+        stopped = await store.history.cancel(ANN, claim.document.id)
+
+        assert stopped.newest.status == "cancelled"
+        assert [stage.stage for stage in stopped.newest.timeline] == ["queued", "parsing"]
+        assert await store.leases.due(time.time() + 3600, 9) == []
+        assert await store.records.wanted() == frozenset()
+        with pytest.raises(LeaseLost):
+            await store.leases.advance(claim, "chunking", 0, 0, time.time())
+
+    async def test_what_is_cancelled_and_retried_is_not_its_old_workers(self, store: Store) -> None:
+        claim = await store.claim((await store.upload()).document)
+        await store.history.cancel(ANN, claim.document.id)
+
+        retried = await store.records.retry(ANN, claim.document.id)
+
+        assert (retried.newest.status, retried.newest.deaths) == ("queued", 0)
+        with pytest.raises(LeaseLost):
+            await store.leases.renew(claim, time.time())
+        again = await store.claim(retried, "other")
+        assert (again.document.newest.attempts, again.document.newest.failure) == (1, None)
+
+    async def test_the_live_version_stays_live_when_the_one_after_it_is_cancelled(
+        self, store: Store
+    ) -> None:
+        document = (await store.upload(content="green")).document
+        await store.publish(document)
+        await store.upload(content="black")
+
+        await store.history.cancel(ANN, document.id)
+
+        assert await store.records.live(ANN, [document.id]) == {document.id: 1}
+        assert (await store.upload(content="black")).work
+
+    async def test_only_what_is_on_its_way_and_seen_can_be_cancelled(self, store: Store) -> None:
+        document = (await store.upload(groups=("people",))).document
+        await store.publish(document)
+
+        with pytest.raises(NotCancellable, match="is ready"):
+            await store.history.cancel(ANN, document.id)
+        for act in (
+            store.history.cancel(BOB, document.id),
+            store.history.restore(BOB, document.id, 1),
+        ):
+            with pytest.raises(DocumentMissing):
+                await act
+
+    # Sending back
+
+    async def test_all_that_failed_goes_back_or_one_kind_of_it(self, store: Store) -> None:
+        for kind in ("unreadable", "encrypted", "encrypted"):
+            document = (await store.upload(f"{kind}-{time.time_ns()}.txt")).document
+            await store.fail(document, kind)
+        await store.fail((await store.upload("theirs.txt", scope=EVE)).document, "encrypted")
+        before = await store.loads.failures(ANN)
+
+        encrypted = await store.history.retry_failed(ANN, "encrypted")
+        left = await store.loads.failures(ANN)
+        others = await store.history.retry_failed(ANN, None)
+
+        assert before == {"encrypted": 2, "unreadable": 1}
+        assert (encrypted, left, others) == (2, {"unreadable": 1}, 1)
+        assert len(await store.leases.due(time.time(), 9)) == 3
+        assert await store.loads.failures(EVE) == {"encrypted": 1}
+
+    async def test_what_is_hidden_is_not_sent_back(self, store: Store) -> None:
+        await store.fail((await store.upload(groups=("people",))).document)
+
+        assert await store.history.retry_failed(BOB, None) == 0
+        assert await store.loads.failures(BOB) == {}
+
+    # Bringing back, and forgetting
+
+    async def test_an_older_version_comes_back_as_a_new_one(self, store: Store) -> None:
+        document = await store.editions("green", "black")
+
+        restored = await store.history.restore(ANN, document.id, 1)
+
+        assert (restored.newest.number, restored.newest.status) == (3, "queued")
+        assert restored.newest.sha256 == hashed("green")
+        assert restored.live_version == 2
+
+    async def test_what_is_live_on_its_way_or_was_never_ready_is_not_restored(
+        self, store: Store
+    ) -> None:
+        document = await store.editions("green", "black")
+        await store.upload(content="white")
+
+        for number, words in ((2, "already"), (3, "on its way")):
+            with pytest.raises(NotRestorable, match=words):
+                await store.history.restore(ANN, document.id, number)
+        await store.history.cancel(ANN, document.id)
+        with pytest.raises(NotRestorable, match="was cancelled"):
+            await store.history.restore(ANN, document.id, 3)
+        with pytest.raises(DocumentMissing, match="no version 9"):
+            await store.history.restore(ANN, document.id, 9)
+
+    async def test_only_the_last_superseded_versions_are_kept(self, store: Store) -> None:
+        document = await store.editions("green", "black", "green", "white")
+
+        files = await store.history.prune(document.id, 1)
+        again = await store.history.prune(document.id, 1)
+
+        left = await store.records.versions(ANN, document.id)
+        assert [version.number for version in left] == [4, 3]
+        assert files == {hashed("black"), hashed("read black")}
+        assert again == frozenset()
+
+    async def test_a_version_tells_what_it_has_of_the_one_before(self, store: Store) -> None:
+        document = (await store.upload(content="green")).document
+        await store.publish(document)
+        second = (await store.upload(content="black")).document
+        claim = await store.claim(second)
+        await store.write(claim)
+
+        await store.leases.publish(claim, 3, time.time())
+
+        newest, first = await store.records.versions(ANN, document.id)
+        assert (newest.changes, first.changes) == (Changes(kept=3, added=2, removed=2), None)
+
+    # Workers that die
+
+    async def test_a_worker_that_died_is_told_by_the_attempt_after_it(self, store: Store) -> None:
+        document = (await store.upload()).document
+        now = time.time()
+        await store.claim(document, "dead", now)
+
+        claim = await store.claim(document, "other", now + 3600)
+
+        newest = claim.document.newest
+        assert (newest.deaths, newest.attempts) == (1, 2)
+        assert newest.failure == Failure(
+            "worker-died", "The worker was killed or lost its machine; attempt 2."
+        )
+
+    async def test_who_takes_over_at_the_start_tells_it_too_but_not_of_who_left_in_order(
+        self, store: Store
+    ) -> None:
+        killed = await store.claim((await store.upload("killed.txt")).document)
+        left = await store.claim((await store.upload("left.txt")).document)
+        await store.leases.put_back(left, None, 0.0)
+
+        await store.leases.free()
+
+        after = [
+            (await store.claim(claim.document, "new")).document.newest for claim in (killed, left)
+        ]
+        assert [one.deaths for one in after] == [1, 0]
+        assert [one.failure and one.failure.kind for one in after] == ["worker-died", None]
+
+    # The work as a whole
+
+    async def test_the_load_counts_what_waits_what_is_held_and_what_was_done(
+        self, open_store: OpenStore
+    ) -> None:
+        began = time.time()
+        async with open_store(lambda: began - 60) as store:
+            await store.publish((await store.upload("done.txt", "x" * 100)).document)
+            held = await store.claim((await store.upload("held.txt", "x" * 200)).document)
+            await store.leases.advance(held, "parsing", 0, 0, began)
+            await store.leases.advance(held, "chunking", 0, 0, began)
+            await store.leases.advance(held, "embedding", 1, 4, began)
+            await store.upload("waiting.txt", "x" * 50)
+            await store.upload("theirs.txt", scope=EVE)
+
+            load = await store.loads.load("acme", began, 300.0)
+            every = await store.loads.load(None, began, 300.0)
+
+        assert (load.waiting, load.running, load.finished) == (1, 1, 1)
+        assert (load.done_bytes, load.left_bytes) == (150, 200)
+        assert load.oldest_s == pytest.approx(60)
+        assert load.per_minute == pytest.approx(1.0)
+        assert load.eta_s == pytest.approx(80)
+        assert every.waiting == 2
+
+    async def test_where_nothing_was_done_lately_nobody_knows_how_long_it_takes(
+        self, store: Store
+    ) -> None:
+        nothing = await store.loads.load("acme", time.time(), 300.0)
+        await store.upload()
+
+        waiting = await store.loads.load("acme", time.time(), 300.0)
+
+        assert (nothing.eta_s, nothing.oldest_s) == (0.0, None)
+        assert (waiting.eta_s, waiting.per_minute) == (None, 0.0)
 
 
 async def listed(store: Store, scope: Scope) -> list[str]:

@@ -16,10 +16,12 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, delete, inspect, select, text
 
+from infra.records.backlog import SqlLoads
 from infra.records.catalog import RecordsCatalog
 from infra.records.database import MIGRATIONS, SchemaBehind, open_database
 from infra.records.documents import SqlDocuments
 from infra.records.feedback import SqlFeedback
+from infra.records.history import SqlHistory
 from infra.records.keys import KeyMissing, SqlKeys
 from infra.records.leases import SqlLeases
 from infra.records.tables import feedback, metadata
@@ -27,7 +29,14 @@ from ingestion.documents import RecordsUnavailable
 from retrieval.feedback import Feedback
 from retrieval.search import CatalogUnavailable
 from tests.contracts.leases import LeasesContract
-from tests.contracts.records import ANN, Clock, OpenStore, RecordsContract, Store
+from tests.contracts.records import (
+    ANN,
+    Clock,
+    HistoryContract,
+    OpenStore,
+    RecordsContract,
+    Store,
+)
 
 if TYPE_CHECKING:
     from tests.servers.postgres import Postgres
@@ -41,7 +50,12 @@ def open_on(url: str, *, migrate: bool = True) -> OpenStore:
     @asynccontextmanager
     async def opened(clock: Clock) -> AsyncIterator[Store]:
         async with open_database(url, migrate=migrate) as database:
-            yield Store(SqlDocuments(database, clock), SqlLeases(database))
+            yield Store(
+                SqlDocuments(database, clock),
+                SqlLeases(database),
+                SqlHistory(database, clock),
+                SqlLoads(database),
+            )
 
     return opened
 
@@ -96,6 +110,14 @@ class TestLeasesOnSqlite(OnSqlite, LeasesContract):
     pass
 
 
+class TestHistoryOnSqlite(OnSqlite, HistoryContract):
+    pass
+
+
+class TestHistoryOnPostgres(OnPostgres, HistoryContract):
+    pass
+
+
 class TestDocumentsOnPostgres(OnPostgres, RecordsContract):
     pass
 
@@ -131,6 +153,23 @@ class DatabaseContract:
 
         assert left == ["alembic_version"]
         assert again.work
+
+    async def test_the_schema_before_knows_no_cancelled_versions_and_keeps_all_others(
+        self, url: str
+    ) -> None:
+        async with open_on(url)(lambda: 1.0) as store:
+            ready = (await store.upload("ready.txt")).document
+            await store.publish(ready)
+            stopped = (await store.upload("stopped.txt")).document
+            await store.history.cancel(ANN, stopped.id)
+
+        async with open_database(url, migrate=True) as database, database.write() as connection:
+            await connection.run_sync(lambda sync: command.downgrade(config(sync), "0001"))
+
+        async with open_on(url)(lambda: 1.0) as store:
+            newest = (await store.records.get(ANN, stopped.id)).newest
+            assert (newest.status, newest.deaths) == ("failed", 0)
+            assert await store.records.live(ANN, [ready.id]) == {ready.id: 1}
 
     async def test_migrating_twice_keeps_what_is_there(self, url: str) -> None:
         async with open_on(url)(lambda: 1.0) as store:

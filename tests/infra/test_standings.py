@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from infra.records.backlog import SqlLoads
 from infra.records.database import open_database
 from infra.records.documents import SqlDocuments
+from infra.records.history import SqlHistory
 from infra.records.leases import SqlLeases
 from infra.records.standings import SqlStandings
 from ingestion.check import Standings
@@ -46,7 +48,12 @@ class StandingsContract:
     async def desk(self, url: str) -> AsyncIterator[Desk]:
         async with AsyncExitStack() as stack:
             database = await stack.enter_async_context(open_database(url, migrate=True))
-            store = Store(SqlDocuments(database), SqlLeases(database))
+            store = Store(
+                SqlDocuments(database),
+                SqlLeases(database),
+                SqlHistory(database),
+                SqlLoads(database),
+            )
             yield Desk(store, SqlStandings(database))
 
     async def test_every_version_of_every_tenant_is_told(self, desk: Desk) -> None:
