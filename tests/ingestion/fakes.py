@@ -25,6 +25,7 @@ from infra.records.history import SqlHistory
 from infra.records.leases import SqlLeases
 from ingestion.chunk import Chunking, fingerprint
 from ingestion.documents import Accepted, Document, Failure
+from ingestion.history import Versions
 from ingestion.intake import Intake, Labels
 from ingestion.leases import Claim, Due
 from ingestion.parse import Block, Parsed, Report, Unreadable
@@ -155,6 +156,23 @@ class PlainParser:
         return Parsed(text, blocks, title="")
 
 
+class Endless:
+    """A parser that reads until it is stopped, and then knows it."""
+
+    def __init__(self) -> None:
+        self.reading = asyncio.Event()
+        self.stopped = False
+
+    async def parse(self, path: Path, name: str, media_type: str, report: Report) -> Parsed:
+        self.reading.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.stopped = True
+            raise
+        raise AssertionError("nothing ends it")
+
+
 class Forgetful:
     """A queue that only remembers what it was told, and may be away."""
 
@@ -225,6 +243,7 @@ class World:
     queue: Forgetful
     sweep: Sweep
     intake: Intake
+    versions: Versions
     folder: Path
 
     async def upload(
@@ -300,7 +319,10 @@ async def open_world(folder: Path) -> AsyncIterator[World]:
             keep_versions=KEEP,
         )
         intake = Intake(records, files, index, sweep, LIMIT)
-        yield World(db, tools, index, embedder, parser, queue, sweep, intake, folder / "files")
+        versions = Versions(history, index, sweep)
+        yield World(
+            db, tools, index, embedder, parser, queue, sweep, intake, versions, folder / "files"
+        )
 
 
 def sections(*names: str) -> str:

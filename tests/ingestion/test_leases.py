@@ -78,13 +78,13 @@ def test_every_status_has_its_moves() -> None:
 
 
 @pytest.mark.parametrize("status", sorted(WORKING))
-def test_work_may_go_back_fail_or_be_replaced_at_every_stage(status: str) -> None:
+def test_work_may_go_back_fail_be_cancelled_or_replaced_at_every_stage(status: str) -> None:
     moves = MOVES[status]  # type: ignore[index]  # a status, which parametrize does not know
 
-    assert {"queued", "failed", "superseded"} <= moves
+    assert {"queued", "failed", "cancelled", "superseded"} <= moves
 
 
 def test_nothing_leads_out_of_history() -> None:
     assert MOVES["superseded"] == frozenset()
     assert MOVES["ready"] == {"superseded"}
-    assert MOVES["failed"] & PENDING == {"queued"}
+    assert MOVES["failed"] & PENDING == MOVES["cancelled"] & PENDING == {"queued"}

@@ -11,12 +11,23 @@ from pathlib import Path
 
 import pytest
 
-from ingestion.documents import Failure
+from ingestion.documents import Changes, Failure
+from ingestion.heartbeat import HEARTBEAT_S
 from ingestion.leases import Due
 from ingestion.parse import Encrypted, NothingToRead, ReadingTooBig, ReadingTooLong, Unreadable
 from ingestion.pipeline import BATCH, MAX_ATTEMPTS, Pipeline
 from ingestion.reading import from_bytes
-from tests.ingestion.fakes import ANN, Crash, Fuse, Impatient, World, open_world, sections
+from tests.ingestion.fakes import (
+    ANN,
+    KEEP,
+    Crash,
+    Endless,
+    Fuse,
+    Impatient,
+    World,
+    open_world,
+    sections,
+)
 
 LONG_S = 3600.0
 
@@ -146,6 +157,34 @@ async def test_the_old_version_answers_until_the_new_one_is_complete(world: Worl
     assert during == {(document.id, 1, 0), (document.id, 1, 1)}
 
 
+async def test_an_older_version_comes_back_with_the_vectors_that_are_live(world: World) -> None:
+    first = await world.upload(sections("tea", "water"))
+    await world.run()
+    await world.upload(sections("tea", "lemon"))
+    await world.run()
+    world.embedder.embedded.clear()
+
+    await world.versions.restore(ANN, first.document.id, 1)
+    outcomes = await world.run()
+
+    document = await world.get(first)
+    assert outcomes == ["published"]
+    assert [text.splitlines()[0] for text in world.embedder.embedded] == ["# water"]
+    assert document.newest.changes == Changes(kept=1, added=1, removed=1)
+    assert world.held() == {(document.id, 3, n) for n in range(2)}
+
+
+async def test_versions_beyond_those_kept_go_with_their_files(world: World) -> None:
+    for number in range(KEEP + 3):
+        accepted = await world.upload(sections(f"tea {number}"))
+        await world.run()
+
+    left = await world.tools.records.versions(ANN, accepted.document.id)
+    files = {key for version in left for key in (version.sha256, version.reading)}
+    assert [version.number for version in left] == list(range(KEEP + 3, 2, -1))
+    assert set(world.kept()) == files
+
+
 # What cannot be read
 
 
@@ -272,6 +311,24 @@ async def test_a_document_that_takes_its_worker_along_each_time_is_given_up(worl
     assert newest.failure is not None
     assert newest.failure.kind == "worker-died"
     assert "Given up after 6 attempts" in newest.failure.reason
+    assert newest.deaths == MAX_ATTEMPTS
+
+
+async def test_attempts_that_failed_otherwise_are_no_deaths(world: World) -> None:
+    accepted = await world.upload(sections("tea"))
+    world.embedder.away = True
+    impatient = Pipeline(replace(world.tools, leases=Impatient(world.database)), "worker")
+    for _ in range(MAX_ATTEMPTS - 1):
+        await world.run(impatient)
+    with pytest.raises(Crash):
+        await world.run(world.mortal(Fuse(4)))
+    world.embedder.away = False
+
+    outcomes = await world.run()
+
+    newest = (await world.get(accepted)).newest
+    assert outcomes == ["published"]
+    assert (newest.deaths, newest.failure) == (1, None)
 
 
 async def test_an_index_that_holds_less_than_it_was_given_is_not_published(world: World) -> None:
@@ -340,6 +397,57 @@ async def test_what_is_replaced_while_it_is_worked_on_gives_way_to_the_new_versi
     assert world.held() == set()
     assert await world.run() == ["published"]
     assert world.held() == {(accepted.document.id, 2, 0)}
+
+
+async def test_what_is_cancelled_while_it_is_read_stops_its_reader_within_two_seconds(
+    world: World,
+) -> None:
+    endless = Endless()
+    pipeline = Pipeline(replace(world.tools, parser=endless), "worker")
+    accepted = await world.upload(sections("tea"))
+    work = asyncio.create_task(world.run(pipeline))
+    await endless.reading.wait()
+
+    await world.versions.cancel(ANN, accepted.document.id)
+
+    assert await asyncio.wait_for(work, 2) == ["lost"]
+    assert endless.stopped
+    assert (await world.get(accepted)).newest.status == "cancelled"
+
+
+async def test_what_is_cancelled_while_it_is_written_leaves_no_points_and_can_be_retried(
+    world: World,
+) -> None:
+    first = await world.upload(sections("water"))
+    await world.run()
+    await world.upload(sections(*(f"tea {n}" for n in range(BATCH + 1))))
+    world.embedder.closes_after = 1 + BATCH
+    work = asyncio.create_task(world.run(world.pipeline(heartbeat_s=HEARTBEAT_S)))
+    while len(world.held()) < 1 + BATCH:  # noqa: ASYNC110  # a dictionary rings no bell
+        await asyncio.sleep(0.01)
+
+    stopped = await world.versions.cancel(ANN, first.document.id)
+    outcome = await asyncio.wait_for(work, 2)
+    held = world.held()
+    world.embedder.closes_after = None
+    world.embedder.gate.set()
+    await world.intake.retry(ANN, first.document.id)
+
+    assert (stopped.live_version, outcome) == (1, ["lost"])
+    assert held == {(first.document.id, 1, 0)}
+    assert await world.run() == ["published"]
+    assert len(world.held()) == BATCH + 1
+
+
+async def test_what_is_cancelled_after_an_attempt_leaves_no_points(world: World) -> None:
+    accepted = await world.upload(sections("tea", "water"))
+    world.index.loses = True
+    await world.run()
+    before = world.held()
+
+    await world.versions.cancel(ANN, accepted.document.id)
+
+    assert (len(before), world.held()) == (1, set())
 
 
 async def test_a_worker_that_is_cancelled_hands_its_version_back_uncounted(world: World) -> None:
