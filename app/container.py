@@ -18,7 +18,7 @@ from ingestion.check import Check, Standings
 from ingestion.chunk import Chunking, Sentences, Tokenizer
 from ingestion.documents import DocumentRecords
 from ingestion.files import Files
-from ingestion.heartbeat import BEATS, HEARTBEAT_S
+from ingestion.heartbeat import BEATS, HEARTBEAT_S, REPORT_EVERY_S
 from ingestion.history import History, Versions
 from ingestion.intake import Intake
 from ingestion.leases import Leases
@@ -182,7 +182,7 @@ async def open_adapters(settings: Settings, stack: AsyncExitStack, tell: Tell) -
         history=SqlHistory(database),
         loads=SqlLoads(database),
         standings=SqlStandings(database),
-        leases=SqlLeases(database, settings.lease_s),
+        leases=SqlLeases(database, settings.lease_s, REPORT_EVERY_S),
         catalog=RecordsCatalog(records),
         keys=SqlKeys(database),
         feedback=SqlFeedback(database),

@@ -8,7 +8,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -16,6 +16,9 @@ from typing import IO
 from ingestion.files import HEAD_BYTES, FileMissing, FilesUnavailable, Kept, Stored, TooLarge
 
 INCOMING = ".incoming-"
+SPOOL_BYTES = 256 << 10
+"""Held before it is written: a web server gives a body in small pieces, and each way to a thread
+costs more than writing one."""
 ABANDONED_S = 24 * 3600.0
 """An upload that was not written to for so long died with its process."""
 
@@ -34,8 +37,8 @@ class FolderFiles:
         try:
             with _translated(folder), os.fdopen(handle, "wb") as file:
                 stored = await spool(data, file, limit_bytes)
-                await asyncio.to_thread(os.fsync, file.fileno())
-                await asyncio.to_thread(_rename, Path(path), self._place(tenant, stored.sha256))
+                place = self._place(tenant, stored.sha256)
+                await asyncio.to_thread(_settle, file, Path(path), place)
             return stored
         finally:
             Path(path).unlink(missing_ok=True)
@@ -89,16 +92,26 @@ async def open_folder(root: Path) -> AsyncIterator[FolderFiles]:
 
 async def spool(data: AsyncIterator[bytes], file: IO[bytes], limit_bytes: int) -> Stored:
     """Writes what streams in and hashes it on the way. Raises `TooLarge`."""
-    digest, size, head = hashlib.sha256(), 0, b""
+    digest, size, head, held = hashlib.sha256(), 0, b"", 0
+    pieces: list[bytes] = []
     async for piece in data:
         size += len(piece)
         if size > limit_bytes:
             raise TooLarge(f"It is larger than {limit_bytes / 1e6:,.0f} MB.")
         head += piece[: HEAD_BYTES - len(head)]
         digest.update(piece)
-        await asyncio.to_thread(file.write, piece)
-    await asyncio.to_thread(file.flush)
+        pieces.append(piece)
+        held += len(piece)
+        if held >= SPOOL_BYTES:
+            await asyncio.to_thread(file.writelines, pieces)
+            pieces, held = [], 0
+    await asyncio.to_thread(_written, file, pieces)
     return Stored(digest.hexdigest(), size, head)
+
+
+def _written(file: IO[bytes], pieces: Sequence[bytes]) -> None:
+    file.writelines(pieces)
+    file.flush()
 
 
 def address(tenant: str, sha256: str) -> str:
@@ -124,8 +137,9 @@ def _kept(folder: Path) -> list[Kept]:
     return found
 
 
-def _rename(path: Path, place: Path) -> None:
-    """Into place, and the name to the disk too: the records will rely on it."""
+def _settle(file: IO[bytes], path: Path, place: Path) -> None:
+    """To the disk and into place, and the name to the disk too: the records will rely on it."""
+    os.fsync(file.fileno())
     place.parent.mkdir(parents=True, exist_ok=True)
     os.replace(path, place)
     folder = os.open(place.parent, os.O_RDONLY)

@@ -53,10 +53,12 @@ OPTIMIZERS = engine.EdgeOptimizersConfig(
 vectors takes 16 ms. What remains of `optimize()` is merging, and dropping what was deleted."""
 
 
-FLUSH_EVERY_S = 1.0
-"""What is written survives a killed process by the write-ahead log. Flushing only bounds how much of
-it is replayed at the next start (47,000 points took 3.5 s); after each write, it would take most
-of the time of a folder of small files, 15 ms each with the interpreter lock held."""
+FLUSH_IDLE_S = 1.0
+FLUSH_AFTER_S = 10.0
+"""What is written survives a killed process by the write-ahead log. Flushing bounds what a power cut
+can take, and how much of the log is replayed at the next start (47,000 points took 3.5 s). It holds
+the interpreter lock and waits for the disk, 15 to 150 ms: once a second that was a quarter of
+the time of a folder of small files. So it waits for a pause in writing, though not for ever."""
 
 
 class EdgeFailure(ApiException):
@@ -75,7 +77,7 @@ async def open_edge(folder: Path, idle_s: float = 60.0) -> AsyncIterator[EdgeQdr
         client.vacuum()
         chores = [
             asyncio.create_task(client.vacuum_when_idle(idle_s)),
-            asyncio.create_task(client.flush_every(FLUSH_EVERY_S)),
+            asyncio.create_task(client.flush_in_pauses(FLUSH_IDLE_S, FLUSH_AFTER_S)),
         ]
         try:
             yield client
@@ -96,6 +98,7 @@ class EdgeQdrant:
         self._untidy: set[str] = set()
         self._unflushed: set[str] = set()
         self._last_use = time.monotonic()
+        self._last_write = self._last_use
 
     async def info(self) -> models.VersionInfo:
         return models.VersionInfo(title="Qdrant Edge", version=version("qdrant-edge-py"))
@@ -267,10 +270,15 @@ class EdgeQdrant:
                 except EdgeFailure:
                     logger.exception("reclaiming the space of deleted chunks failed")
 
-    async def flush_every(self, seconds: float) -> None:
-        """Runs until cancelled."""
+    async def flush_in_pauses(self, idle_s: float, after_s: float) -> None:
+        """Runs until cancelled. Flushes when nothing was written for a while, or it gets late."""
+        late_at = time.monotonic() + after_s
         while True:
-            await asyncio.sleep(seconds)
+            await asyncio.sleep(idle_s)
+            now = time.monotonic()
+            if now - self._last_write < idle_s and now < late_at:
+                continue
+            late_at = now + after_s
             while self._unflushed:
                 try:
                     with _engine_errors():
@@ -284,7 +292,7 @@ class EdgeQdrant:
         return self._shards[name]
 
     def _update(self, name: str, operation: engine.UpdateOperation) -> models.UpdateResult:
-        self._last_use = time.monotonic()
+        self._last_use = self._last_write = time.monotonic()
         with _engine_errors():
             self._shard(name).update(operation)
         self._untidy.add(name)

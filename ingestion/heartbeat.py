@@ -16,12 +16,16 @@ HEARTBEAT_S = 1.0
 BEATS = 6
 """At least so many renewals in the length of a lease: some may fail, and it is kept all the same."""
 REPORT_EVERY_S = 0.5
+FIRST_BEAT_S = 0.5
+"""By then people who look should see that work has begun; most documents are done before."""
 
 
 async def beat(leases: Leases, claim: Claim, every_s: float) -> None:
-    """Renews the lease until it is lost; then returns."""
+    """Renews the lease until it is lost; then returns. Stages that wait are written with it."""
+    wait_s = min(FIRST_BEAT_S, every_s)
     while True:
-        await asyncio.sleep(every_s)
+        await asyncio.sleep(wait_s)
+        wait_s = every_s
         try:
             await leases.renew(claim, time.time())
         except LeaseLost:

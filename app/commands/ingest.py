@@ -31,8 +31,11 @@ R = TypeVar("R")
 UPLOADS_AT_ONCE = 4
 POLL_S = 0.3
 WAITING = frozenset({"queued", "parsing", "chunking", "embedding", "indexing"})
-WATCHED = 20
-"""Documents asked about in one round: the worker takes the oldest first, and so do we."""
+WATCHED = 4
+"""A round of asking ends at so many that still wait: the worker takes the oldest first, and so do
+we. Each question costs the service as much as a tenth of a small document's ingestion."""
+ASKED = 50
+"""Or at so many in all, so that the bar moves."""
 EXAMPLE = """'{"team": "people"}'"""
 
 
@@ -206,11 +209,8 @@ async def until_settled(
     bar = bars.add_task("Ingesting", total=len(ids), eta_s=None)
     left, failed = list(ids), []
     while True:
-        for document_id in left[:WATCHED]:
-            document = await service.call("GET", f"/v1/documents/{document_id}")
-            if document["status"] in WAITING:
-                continue
-            left.remove(document_id)
+        for document in await _settled(service, left[:ASKED]):
+            left.remove(document["id"])
             if document["status"] != "ready":
                 failed.append(document)
         queue = await service.call("GET", "/v1/queue")
@@ -218,6 +218,18 @@ async def until_settled(
         if not left:
             return failed
         await asyncio.sleep(POLL_S)
+
+
+async def _settled(service: Service, ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Those of the first that wait no more."""
+    settled: list[dict[str, Any]] = []
+    for place, document_id in enumerate(ids):
+        document = await service.call("GET", f"/v1/documents/{document_id}")
+        if document["status"] not in WAITING:
+            settled.append(document)
+        elif place - len(settled) + 1 == WATCHED:
+            break
+    return settled
 
 
 def reason_of(document: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
+from typing import Literal
 
 from alembic import command
 from alembic.config import Config
@@ -17,10 +18,12 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from infra.records.inline import InlineConnection
 from ingestion.documents import RecordsUnavailable
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 SCHEMES = ("sqlite+aiosqlite", "postgresql+asyncpg")
+Write = Literal["briefly", "at length"]
 MIGRATION_LOCK = 0x636169726E
 """Any number that no other program locks in this database: `cairn` in ASCII."""
 
@@ -46,11 +49,18 @@ class Database:
             async with self._engine.connect() as connection:
                 yield connection
 
+    def write(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        return self._write("at length")
+
+    def write_briefly(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A write that finds all its rows by key: SQLite does it on the event loop, not in a thread."""
+        return self._write("briefly")
+
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
+    async def _write(self, how: Write) -> AsyncIterator[AsyncConnection]:
         with _translated():
             async with self._turn, self._engine.connect() as connection:
-                await connection.execution_options(cairn_write=True)
+                await connection.execution_options(cairn_write=how)
                 async with connection.begin():
                     yield connection
 
@@ -81,7 +91,7 @@ def _engine(url: str) -> AsyncEngine:
     if scheme not in SCHEMES:
         raise ValueError(f"records: {scheme!r} is none of {', '.join(SCHEMES)}")
     if scheme == SCHEMES[0]:
-        engine = create_async_engine(url)
+        engine = create_async_engine(url, connect_args={"async_creator_fn": InlineConnection.open})
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         return engine
@@ -112,8 +122,10 @@ def _lower(text: object) -> object:
 def _begin_sqlite(connection: Connection) -> None:
     # A transaction that reads and then writes must take the write lock first: SQLite refuses the
     # upgrade at once, whatever the busy timeout, when somebody wrote in between.
-    writes = connection.get_execution_options().get("cairn_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    how: Write | None = connection.get_execution_options().get("cairn_write")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if how else "BEGIN")
+    if how == "briefly":
+        connection.connection.driver_connection.go_inline()  # type: ignore[union-attr]
 
 
 class _translated:

@@ -63,7 +63,7 @@ class SqlDocuments:
             return await self._accept(scope, upload)
 
     async def _accept(self, scope: Scope, upload: Upload) -> Accepted:
-        async with self._database.write() as connection:
+        async with self._database.write_briefly() as connection:
             there = await load(connection, _named(scope.tenant, upload.name))
             if there is not None and there.groups and not there.groups & scope.groups:
                 raise NameTaken(

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from infra.records.database import Database
 from infra.records.documents import NEWEST, again, append, hold, seen_by, used, visible
-from infra.records.leases import moved
+from infra.records.stages import moved
 from infra.records.tables import documents, versions
 from ingestion.documents import (
     PENDING,
