@@ -205,7 +205,7 @@ def _divides(_: Case, reply: Reply) -> Score:
 
 
 async def test_a_scorer_that_crashes_gives_nan_and_the_error_and_costs_no_other() -> None:
-    found = await scored(case(), reply(), [Metric("broken", "Broken", _divides), *METRICS])
+    found = await scored(case(), reply(), [Metric("broken", "Broken", "", "", _divides), *METRICS])
 
     assert found.errors == ("broken crashed: ZeroDivisionError: division by zero",)
     assert found.scores["broken"].unknown
