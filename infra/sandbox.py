@@ -148,6 +148,11 @@ class _Process:
         self._stop()
         await self._child.wait()
         await self._last_words
+        assert self._child.stdout is not None  # noqa: S101
+        # What it was about to say: a pipe with unread bytes would stay open. Where somebody still
+        # reads, there are none.
+        with suppress(RuntimeError):
+            await self._child.stdout.read()
 
     async def hello(self) -> None:
         """Raises `RuntimeError` when it does not start: no fault of any file, and worth a retry."""

@@ -220,6 +220,28 @@ async def test_cancelling_at_any_moment_never_mixes_up_answers(
         assert (await read(sandbox, note)).text == "Hello there."
 
 
+async def test_a_process_killed_in_the_middle_of_a_long_answer_leaves_no_pipe_open(
+    tmp_path: Path, note: Path
+) -> None:
+    long = tmp_path / "long.txt"
+    long.write_text("A line of a long book that is read in a moment.\n" * 100_000)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    async with open_sandbox(Limits(seconds=30)) as parser:
+        await read(parser, long)
+        began = time.monotonic()
+        await read(parser, long)
+        takes_s = time.monotonic() - began
+        for moment in (0.75, 0.85, 0.95):
+            reading = asyncio.create_task(read(parser, long))
+            await asyncio.sleep(takes_s * moment)
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+            await read(parser, note)
+    await asyncio.sleep(0.05)  # a transport closes in the next round of the loop
+
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before
+
+
 async def test_a_process_that_cannot_start_says_why(note: Path) -> None:
     async with open_sandbox(Limits(memory_bytes=1 << 70)) as parser:
         with pytest.raises(RuntimeError, match="does not start"):
