@@ -66,7 +66,7 @@ def candidates(source: Source) -> Iterator[Candidate]:
     """
     said = sentences(source.passage.chunk.text)
     above, before = _heading(source), ""
-    rows = Rows()
+    rows = Rows(begins_inside=source.passage.chunk.start > 0)
     for place, sentence in enumerate(said):
         if sentence.kind == "row":
             yield from _row(source, place, rows.tell(sentence.text), above)

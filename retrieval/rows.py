@@ -29,13 +29,16 @@ class Rows:
     the thing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, begins_inside: bool = False) -> None:
+        """`begins_inside`: the first row may be one from the middle of a table, and no titles."""
+        self._untitled = begins_inside
         self._titles: tuple[str, ...] = ()
         self._subjects: dict[str, str] = {}
 
     def end(self) -> None:
         """Something else than a row came: the next row begins another table."""
         self._titles = ()
+        self._untitled = False
 
     def tell(self, row: str) -> Told | None:
         """The row in words, or None when it says nothing by itself."""
@@ -50,7 +53,7 @@ class Rows:
 
     def _under_titles(self, values: tuple[str, ...]) -> Told | None:
         """`Strap; price: 12 €`: every cell but the first under its title."""
-        if not self._titles and _are_titles(values):
+        if not (self._titles or self._untitled) and _are_titles(values):
             self._titles = values
             return None
         titles = self._titles

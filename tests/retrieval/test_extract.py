@@ -9,6 +9,7 @@ from retrieval.extract import ExtractiveGenerator
 from retrieval.generate import GeneratorUnavailable, Usage
 from retrieval.prompt import pack
 from retrieval.release import NO_ANSWER
+from retrieval.rows import Rows
 from tests.fakes import Asleep
 from tests.retrieval.conftest import ANN, RELEASE, Library
 
@@ -51,6 +52,14 @@ async def test_a_table_row_is_told_with_its_titles() -> None:
     assert await said(library, "What is the price of the strap?") == (
         "Strap; Price: 12 €; Stock: 40 [1]."
     )
+
+
+def test_a_row_from_the_middle_of_a_table_gives_its_cells_to_no_other_row() -> None:
+    rows = Rows(begins_inside=True)
+
+    told = [rows.tell(row) for row in ("| E-018 | Clock lost |", "| E-022 | Sensor wet |")]
+
+    assert [one and one.text for one in told] == ["E-018; Clock lost", "E-022; Sensor wet"]
 
 
 async def test_a_record_and_a_value_of_a_json_document_are_told_readably() -> None:
