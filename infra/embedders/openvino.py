@@ -30,7 +30,7 @@ PAD_TO = 8
 """Lengths are padded to multiples of this, so that few shapes are compiled and kept."""
 
 SHORT_CHARACTERS = 2_000
-"""Up to this length a question is tokenized at once, in less time than handing it to a thread."""
+"""Up to this length a text is tokenized at once, in less time than handing it to a thread."""
 
 TokenIds = list[int]
 
@@ -51,7 +51,7 @@ class OpenVinoEmbedder:
     async def embed_passages(self, texts: Sequence[str]) -> Vector:
         """Shape (len(texts), dimension), rows of unit length, in the order given."""
         prefixed = [self._checkpoint.passage_prefix + text for text in texts]
-        ids = await asyncio.to_thread(self._runner.token_ids, prefixed)
+        ids = await self._token_ids(prefixed)
         batches = list(_batches(ids))
         vectors = np.empty((len(texts), self.identity.dimension), dtype=np.float32)
         jobs = [[ids[place] for place in batch] for batch in batches]
@@ -64,14 +64,16 @@ class OpenVinoEmbedder:
     async def embed_question(self, text: str) -> Vector:
         """Shape (dimension,), unit length. Waits for at most one batch of passages."""
         prefixed = self._checkpoint.question_prefix + text
-        if len(prefixed) <= SHORT_CHARACTERS:
-            ids = self._runner.token_ids([prefixed])
-        else:
-            ids = await asyncio.to_thread(self._runner.token_ids, [prefixed])
+        ids = await self._token_ids([prefixed])
         with _translated():
             rows = await self._lanes.run(ids, Urgency.QUESTION)
         vector: Vector = rows[0]
         return vector
+
+    async def _token_ids(self, texts: Sequence[str]) -> list[TokenIds]:
+        if sum(map(len, texts)) <= SHORT_CHARACTERS:
+            return self._runner.token_ids(texts)
+        return await asyncio.to_thread(self._runner.token_ids, texts)
 
 
 @asynccontextmanager
@@ -83,7 +85,7 @@ async def open_openvino(
     with _translated():
         runner = await asyncio.to_thread(open_runner, folder, checkpoint.window_tokens, streams)
     workers = [partial(runner.infer, request=runner.new_request()) for _ in range(streams)]
-    with open_lanes(workers) as lanes:
+    with open_lanes(workers, JoinedBatches()) as lanes:
         yield OpenVinoEmbedder(checkpoint, runner, lanes)
 
 
@@ -105,6 +107,22 @@ def _batches(ids: Sequence[TokenIds]) -> Iterator[list[int]]:
         batch.append(place)
     if batch:
         yield batch
+
+
+class JoinedBatches:
+    """What small documents bring fills batches together: a passage of 25 tokens alone takes 1.7
+    times as long as one of many, one of 100 takes 1.2 times."""
+
+    def fits(self, jobs: Sequence[Sequence[TokenIds]], another: Sequence[TokenIds]) -> bool:
+        rows = [tokens for job in (*jobs, another) for tokens in job]
+        return len(rows) * max(map(len, rows)) <= BATCH_TOKENS
+
+    def joined(self, jobs: Sequence[Sequence[TokenIds]]) -> Sequence[TokenIds]:
+        return [tokens for job in jobs for tokens in job]
+
+    def parted(self, result: Vector, jobs: Sequence[Sequence[TokenIds]]) -> Sequence[Vector]:
+        ends = np.cumsum([len(job) for job in jobs])[:-1]
+        return np.split(result, ends)
 
 
 @dataclass(frozen=True, slots=True)
