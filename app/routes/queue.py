@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends
 from app.auth import Reader
 from app.container import Platform
 from app.starting import platform_of
-from app.wire.documents import QueueOut
+from app.wire.queue import QueueOut
 
 router = APIRouter(prefix="/v1/queue", tags=["documents"])
 Here = Annotated[Platform, Depends(platform_of)]
