@@ -72,15 +72,15 @@ class Suite:
 
 
 def read_suite(path: Path) -> Suite:
-    """The suite in a JSONL file, named after it. Raises `BadSuite` with every fault at once.
+    """The suite in a JSONL file, named after it, or after its folder where it is `suite.jsonl`.
 
-    Blank lines, and lines that begin with `//`, are left out.
+    Raises `BadSuite` with every fault at once. Blank lines, and lines that begin with `//`, are left out.
     """
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BadSuite(f"{path} cannot be read: {error}.") from error
-    return parse_suite(path.stem, text)
+    return parse_suite(path.absolute().parent.name if path.stem == "suite" else path.stem, text)
 
 
 def parse_suite(name: str, text: str) -> Suite:

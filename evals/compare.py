@@ -43,13 +43,13 @@ class Difference:
     p: float
     """Of a difference so large where there is none; NaN without pairs."""
     p_adjusted: float
-    """Holm's, over all metrics of the comparison."""
+    """Holm's, over all headlines, or over all other metrics."""
     detectable: float
     """The smallest true difference that this suite shows with a power of 80 %; NaN: unknown."""
 
     @property
     def change(self) -> Change:
-        """What is shown at 5 %, over all metrics together."""
+        """What is shown at 5 %."""
         if not self.p_adjusted < SIGNIFICANCE:
             return "not shown"
         return "better" if (self.interval.mean > 0) == self.metric.higher_is_better else "worse"
@@ -147,19 +147,25 @@ def detectable(changes: Sequence[float]) -> float:
 
 
 def adjusted(differences: Sequence[Difference]) -> tuple[Difference, ...]:
-    """With Holm's p-values: with them, 5 % is the chance of one false alarm among all metrics."""
-    known = {d.metric.name: d.p for d in differences if not math.isnan(d.p)}
-    corrected = holm(known)
-    return tuple(
-        replace(one, p_adjusted=corrected.get(one.metric.name, math.nan)) for one in differences
+    """With Holm's p-values: so 5 % is the chance of one false alarm among all metrics together.
+
+    Those that are decided on, the headlines, are one family, and those that explain are another:
+    a dozen ways to look at a ranking must not hide what the answers lost.
+    """
+    families = (
+        {d.metric.name: d.p for d in differences if d.metric.headline is headline}
+        for headline in (True, False)
     )
+    corrected = {name: p for family in families for name, p in holm(family).items()}
+    return tuple(replace(one, p_adjusted=corrected[one.metric.name]) for one in differences)
 
 
 def holm(p_values: Mapping[str, float]) -> Mapping[str, float]:
-    """Adjusted p-values, by the step-down procedure of Holm (1979)."""
-    found: dict[str, float] = {}
+    """Adjusted p-values, by the step-down procedure of Holm (1979). NaN stays so and does not count."""
+    found = {name: p for name, p in p_values.items() if math.isnan(p)}
+    known = sorted(p_values.keys() - found, key=lambda name: (p_values[name], name))
     highest = 0.0
-    for rank, name in enumerate(sorted(p_values, key=lambda name: p_values[name])):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[name]))
+    for rank, name in enumerate(known):
+        highest = max(highest, min(1.0, (len(known) - rank) * p_values[name]))
         found[name] = highest
     return found

@@ -42,7 +42,7 @@ class Rule(Strict):
     """The 95 % interval of the paired difference lies above minus this: it is shown that not more
     was lost. A suite too small to show it fails. Where no case changed, it passes."""
     not_shown_worse_than_baseline: bool | None = None
-    """The difference is not shown to be for the worse, at 5 % over all metrics (Holm). A suite too
+    """The difference is not shown to be for the worse, at 5 % (with Holm's correction). A suite too
     small to show anything passes."""
 
     @field_validator("metric")

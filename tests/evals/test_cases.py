@@ -21,7 +21,7 @@ def lines(*cases: object) -> str:
 def test_the_handbook_is_a_suite() -> None:
     suite = read_suite(HANDBOOK)
 
-    assert suite.name == "suite"
+    assert suite.name == "handbook"
     assert len(suite.cases) == len(HANDBOOK.read_text("utf-8").splitlines())
     assert any(case.conversation for case in suite.cases)
 

@@ -151,6 +151,23 @@ def test_holm_multiplies_the_smallest_by_all_and_never_falls() -> None:
     assert found == pytest.approx({"a": 0.04, "c": 0.09, "b": 0.09, "d": 0.5})
 
 
+def test_a_metric_without_pairs_does_not_count_among_the_others() -> None:
+    found = holm({"a": 0.01, "none": math.nan, "b": 0.02})
+
+    assert found["a"] == pytest.approx(0.02)
+    assert math.isnan(found["none"])
+
+
+def test_metrics_that_explain_do_not_hide_what_headlines_lost() -> None:
+    clear = _pairs(np.full(12, -0.5))  # by itself p = 0.0005
+    unclear = [paired(BY_NAME[f"document_recall_at_{k}"], _pairs(np.zeros(12))) for k in (1, 3, 5)]
+
+    found = adjusted([*unclear, paired(RECALL, clear)])
+
+    assert found[-1].p_adjusted == found[-1].p
+    assert [one.change for one in found] == ["not shown"] * 3 + ["worse"]
+
+
 def test_a_case_is_compared_with_itself() -> None:
     before = results("citation_recall", [0.0, 1.0, 0.5])
     after = results("citation_recall", [1.0, 1.0, 0.0])

@@ -1,0 +1,5 @@
+"""`python -m evals` is `cairn-eval`."""
+
+from evals.command import main
+
+main()
