@@ -122,7 +122,7 @@ class Settings(BaseSettings):
         return self.host == "localhost" or ipaddress.ip_address(self.host).is_loopback
 
 
-def read_settings(environment: Mapping[str, str] = os.environ, **changes: object) -> Settings:
+def read_settings(environment: Mapping[str, str] = os.environ, /, **changes: object) -> Settings:
     """The settings from the environment. Raises `BadSettings`, also for a name nobody knows.
 
     With defaults for everything, a misspelt name would otherwise silently mean an in-process store

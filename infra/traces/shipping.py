@@ -84,8 +84,10 @@ class Shipper:
         """Until it is closing and nothing waits, or nothing gets through."""
         while True:
             rest_s = await self._go()
-            if rest_s and await _within(closing, rest_s):
+            if rest_s and closing.is_set():
                 return
+            if rest_s:
+                await _within(closing, rest_s)
 
     async def _go(self) -> float:
         """One batch; seconds until the next."""

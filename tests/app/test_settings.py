@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import SecretStr
 
 from app.settings import BadSettings, Settings, read_settings
 
@@ -57,3 +58,38 @@ def test_secrets_do_not_show() -> None:
     settings = read_settings({}, generator_api_key="sk-very-secret")
 
     assert "very-secret" not in repr(settings)
+
+
+def test_langfuse_is_set_whole_or_not_at_all_and_the_fault_tells_no_secret() -> None:
+    with pytest.raises(BadSettings) as refused:
+        read_settings({}, langfuse_url="https://langfuse.example", langfuse_secret_key="sk-lf-1")
+
+    assert str(refused.value) == (
+        "CAIRN_LANGFUSE_PUBLIC_KEY: set this too, or nothing of Langfuse."
+    )
+
+
+def test_with_its_url_and_keys_langfuse_is_set() -> None:
+    settings = read_settings(
+        {},
+        langfuse_url="https://langfuse.example",
+        langfuse_public_key="pk-lf-1",
+        langfuse_secret_key=SecretStr("sk-lf-1"),
+    )
+
+    assert settings.langfuse_secret_key.get_secret_value() == "sk-lf-1"
+    assert "sk-lf-1" not in repr(settings)
+
+
+@pytest.mark.parametrize("environment", ["", "Staging", "langfuse-eu", "a b", "x" * 41])
+def test_an_environment_is_named_as_langfuse_wants_it(environment: str) -> None:
+    with pytest.raises(BadSettings, match="CAIRN_ENVIRONMENT: .*lower case"):
+        read_settings({}, environment=environment)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("LANGFUSE_TRACING_ENABLED", "False"), ("OTEL_SDK_DISABLED", "true")]
+)
+def test_a_variable_that_would_silence_every_trace_is_refused(name: str, value: str) -> None:
+    with pytest.raises(BadSettings, match=f"{name}=.* would switch off every trace"):
+        read_settings({name: value})
