@@ -166,7 +166,7 @@ async def open_adapters(settings: Settings, stack: AsyncExitStack, tell: Tell) -
         )
     )
     limits = Limits(seconds=settings.parse_limit_s, memory_bytes=settings.parse_limit_mb << 20)
-    parser = await stack.enter_async_context(open_sandbox(limits, settings.jobs))
+    parser = await stack.enter_async_context(open_sandbox(limits, _readers(settings.jobs)))
     tracing = stack.enter_context(
         open_tracing(
             data / "traces.sqlite",
@@ -274,6 +274,11 @@ def assemble(adapters: Adapters) -> Platform:
         pings=_pings(adapters),
         watched={"langfuse": adapters.shipping.ping} if adapters.shipping else {},
     )
+
+
+def _readers(jobs: int) -> int:
+    """Processes that read files: one per core, and two at least, so that a giant is not alone."""
+    return min(jobs, max(2, len(os.sched_getaffinity(0))))
 
 
 def works_alone(settings: Settings) -> bool:

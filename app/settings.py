@@ -67,8 +67,8 @@ class Settings(BaseSettings):
     """Of each document, so many versions before the live one are kept, to be shown and restored."""
     delete_traces: bool = False
     """True: with a document go the traces whose passages are of it; else they stay till they expire."""
-    jobs: int = Field(2, ge=1, le=64)
-    """Documents that one worker ingests at a time."""
+    jobs: int = Field(8, ge=1, le=64)
+    """Documents that one worker has in work; of them, one per core is read at a time."""
     lease_s: float = Field(30.0, ge=1)
     """A document in work is taken over by another worker when its own was silent for so long."""
     asks: int = Field(16, ge=1)

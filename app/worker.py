@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from app.container import Platform, works_alone
 from ingestion.documents import RecordsUnavailable
 from ingestion.files import FilesUnavailable
+from ingestion.leases import Due
+from ingestion.pipeline import Outcome
 
 PRUNE_EVERY_S = 3600.0
 
@@ -25,11 +27,21 @@ async def run_worker(platform: Platform) -> None:
     if works_alone(settings):
         await _take_over(platform)
     await _together(
-        work(platform.adapters.redis_url, platform.pipeline.run, settings.jobs),
+        work(platform.adapters.redis_url, _following(platform), settings.jobs),
         platform.sweep.run(),
         _prune(platform),
         _tidy(platform),
     )
+
+
+def _following(platform: Platform) -> Callable[[Due], Awaitable[Outcome]]:
+    async def run(due: Due) -> Outcome:
+        try:
+            return await platform.pipeline.run(due)
+        finally:
+            platform.sweep.hurry()  # there is room in the queue
+
+    return run
 
 
 async def _take_over(platform: Platform) -> None:

@@ -57,7 +57,12 @@ class Leases(Protocol):
     """
 
     async def due(self, now: float, limit: int) -> list[Due]:
-        """Pending versions that nobody holds and nobody was told of lately, oldest first."""
+        """Pending versions that nobody holds and nobody was told of lately: tenants in turn, of
+        each the oldest first.
+
+        None while half of `limit` was told of and waits: what the queue has keeps its order, and
+        who comes with one document should not wait behind another's ten thousand.
+        """
         ...
 
     async def told(self, due: Sequence[Due], now: float) -> None:

@@ -14,7 +14,10 @@ from retrieval.index import ChunkStore, IndexUnavailable
 
 EVERY_S = 1.0
 ORPHANS_EVERY_S = 600.0
-BATCH = 100
+AHEAD = 64
+"""Words that wait in the queue at most: enough for a second of small documents."""
+REST = 9
+"""A round rests for so many times as long as it took, since it looks at all that waits."""
 
 log = logging.getLogger("cairn.sweep")
 
@@ -32,13 +35,14 @@ class Sweep:
         self._hurry = asyncio.Event()
 
     def hurry(self) -> None:
-        """Something new waits: do not sleep until the next round."""
+        """Something new waits, or the queue has room: do not sleep until the next round."""
         self._hurry.set()
 
     async def run(self) -> None:
         """Until cancelled. A store that is away is tried again in the next round."""
         orphans_at = 0.0
         while True:
+            began = time.monotonic()
             try:
                 await self.tell()
                 if time.monotonic() >= orphans_at:
@@ -46,6 +50,7 @@ class Sweep:
                     orphans_at = time.monotonic() + ORPHANS_EVERY_S
             except (RecordsUnavailable, QueueUnavailable, IndexUnavailable) as error:
                 log.warning("sweep waits", extra={"reason": type(error).__name__})
+            await asyncio.sleep(min(EVERY_S, REST * (time.monotonic() - began)))
             # Not `wait_for`: in Python 3.11 it may answer "hurry" to a cancellation and swallow it.
             with suppress(TimeoutError):
                 async with asyncio.timeout(EVERY_S):
@@ -55,7 +60,7 @@ class Sweep:
     async def tell(self) -> int:
         """Wakes a worker for everything that is due; answers how many."""
         now = time.time()
-        due = await self._leases.due(now, BATCH)
+        due = await self._leases.due(now, AHEAD)
         for one in due:
             await self._queue.wake(one)
         if due:

@@ -10,7 +10,7 @@ import pytest
 
 from ingestion.documents import Failure
 from ingestion.leases import Claim, Due, LeaseLost, Leases, Readout
-from tests.contracts.records import ANN, OpenStore, Store, hashed
+from tests.contracts.records import ANN, EVE, OpenStore, Store, hashed
 
 LONG_S = 3600.0
 """Longer than any lease."""
@@ -48,6 +48,30 @@ class LeasesContract:
         due = await store.leases.due(time.time(), limit=2)
 
         assert due == [Due(document.id, 1, 0) for document in documents[:2]]
+
+    async def test_tenants_take_turns_whoever_came_first_with_much(self, store: Store) -> None:
+        for n in range(3):
+            await store.upload(f"{n}.txt", scope=ANN)
+        late = (await store.upload("late.txt", scope=EVE)).document
+
+        due = await store.leases.due(time.time(), limit=4)
+
+        assert due[1].document_id == late.id
+
+    async def test_no_more_is_due_while_half_the_limit_waits_to_be_followed(
+        self, store: Store
+    ) -> None:
+        documents = [(await store.upload(f"{n}.txt")).document for n in range(4)]
+        now = time.time()
+        await store.leases.told([Due(document.id, 1, 0) for document in documents[:2]], now)
+
+        waiting = await store.leases.due(now, limit=4)
+        await store.claim(documents[0], now=now)
+
+        assert waiting == []
+        assert [one.document_id for one in await store.leases.due(now, limit=4)] == [
+            document.id for document in documents[2:]
+        ]
 
     async def test_what_was_told_is_due_again_only_after_a_while(self, store: Store) -> None:
         await store.upload()

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, Engine, event
 
+from infra.records.backlog import SqlLoads
 from infra.records.database import Database, open_database
 from infra.records.documents import SqlDocuments
+from infra.records.history import SqlHistory
 from infra.records.leases import SqlLeases
 from ingestion.documents import Failure
 from ingestion.leases import Claim, LeaseLost
@@ -31,7 +33,8 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 @pytest.fixture
 def store(database: Database) -> Store:
     """With leases that are patient."""
-    return Store(SqlDocuments(database), SqlLeases(database, patience_s=PATIENCE_S))
+    leases = SqlLeases(database, patience_s=PATIENCE_S)
+    return Store(SqlDocuments(database), leases, SqlHistory(database), SqlLoads(database))
 
 
 async def status(store: Store, claim: Claim) -> str:
