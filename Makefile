@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export UV_LINK_MODE := copy
 
-.PHONY: help install lock demo serve test check vllm-cpu system bench-embed bench-retrieval chaos clean
+.PHONY: help install lock demo serve test check eval vllm-cpu system bench-embed bench-retrieval chaos clean
 help:  ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
@@ -38,6 +38,9 @@ check: $(VENV)/installed  ## Style, types, import rule
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+eval: $(VENV)/installed  ## Ask the sample documents 76 questions, and judge the answers by their gate
+	@$(BIN)/python -m evals run evals/handbook/suite.jsonl --documents evals/handbook/documents --gate evals/handbook/gate.yaml
 
 vllm-cpu: $(VENV)/installed  ## A vLLM of its own for the tests, on the CPU, in .venv-vllm
 	bash infra/deploy/vllm/install-cpu.sh
