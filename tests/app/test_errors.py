@@ -20,8 +20,8 @@ from app.requests import Requests
 from ingestion.documents import DocumentMissing
 from retrieval.index import IndexUnavailable
 
-INTERNAL: frozenset[str] = frozenset()
-"""Errors of the pure packages that never leave their package."""
+INTERNAL = frozenset({"SourceUnavailable", "ItemUnavailable", "ItemGone"})
+"""Errors that never pass through the service: `cairn sync` meets them on its own side."""
 
 
 def _errors() -> list[type[Exception]]:
