@@ -55,7 +55,8 @@ class Identity(Strict):
     release: str
     model: str
     index: str
-    """`idx_` and 12 hexadecimal digits: of the names and bytes of all documents."""
+    """`idx_` and 12 hexadecimal digits: of all documents' names, bytes and numbers
+    of chunks, so that another way of reading or cutting them gives another one."""
     documents: int
 
 

@@ -137,13 +137,14 @@ async def _documents(service: Service) -> list[dict[str, Any]]:
         query["cursor"] = page["next"]
 
 
-def _content(document: dict[str, Any]) -> tuple[str, str, int]:
-    """What is the same wherever the same documents were ingested: the name, and the live bytes.
+def _content(document: dict[str, Any]) -> tuple[str, str, int, int]:
+    """What is the same wherever the same documents were read alike: name, bytes, number of chunks.
 
     `sha256` is of the newest version. Where an older one is live, its number tells them apart.
     """
     live, newest = document["live_version"], document["version"]
-    return document["name"], document["sha256"], 0 if live == newest else live
+    older = 0 if live == newest else live
+    return document["name"], document["sha256"], document["chunks"] or 0, older
 
 
 def _journal(pace: Pace, suite: Suite, identity: Identity) -> Journal | None:

@@ -89,7 +89,14 @@ async def asked(moody: Moody, cases: Suite, **pace: Any) -> Result:
 
 
 def document(name: str, **fields: Any) -> dict[str, Any]:
-    return {"name": name, "version": 1, "live_version": 1, "sha256": "0" * 64, **fields}
+    return {
+        "name": name,
+        "version": 1,
+        "live_version": 1,
+        "sha256": "0" * 64,
+        "chunks": 3,
+        **fields,
+    }
 
 
 async def test_a_running_service_is_asked_and_its_replies_are_scored(
@@ -214,15 +221,16 @@ async def test_the_index_is_named_by_what_is_in_it() -> None:
     changed = [document("a.md"), document("b.md", sha256="1" * 64)]
     waiting = [*plain, document("c.md", live_version=None)]
     old = [document("a.md"), document("b.md", version=2)]
+    recut = [document("a.md"), document("b.md", chunks=4)]
 
     names = [
         (await asked(Moody(documents=each), suite("a"))).identity
-        for each in (plain, plain[::-1], waiting, changed, old)
+        for each in (plain, plain[::-1], waiting, changed, old, recut)
     ]
 
     assert names[0] == names[1] == names[2]
     assert names[0].documents == 2
-    assert len({one.index for one in names}) == 3
+    assert len({one.index for one in names}) == 4
 
 
 async def test_documents_that_change_meanwhile_make_the_run_worthless() -> None:
