@@ -18,6 +18,9 @@ from app.api import Open, create_app
 from app.container import open_platform
 from app.settings import Settings
 
+# Failures in the contracts show what was compared, as those in the tests do.
+pytest.register_assert_rewrite("tests.contracts")
+
 READY_S = 60.0
 
 
