@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export UV_LINK_MODE := copy
 
-.PHONY: help install lock demo serve test check eval vllm-cpu system bench-embed bench-retrieval chaos clean
+.PHONY: help install lock demo serve test check eval vllm-cpu system bench-embed bench-retrieval bench-traces chaos clean
 help:  ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
@@ -54,6 +54,9 @@ bench-embed: $(VENV)/installed  ## Embedding speed against plain sentence-transf
 
 bench-retrieval: $(VENV)/installed  ## nDCG@10 and recall@10 through the product; DATA=folder of data sets
 	$(BIN)/python -m evals.benchmarks.retrieval --data $(DATA)
+
+bench-traces: $(VENV)/installed  ## What delivery to Langfuse costs and loses while its server hangs, beside its SDK
+	$(BIN)/python -m evals.benchmarks.traces
 
 chaos: $(VENV)/installed  ## Kill the service a hundred times and count what is lost; DATA=folder of data sets
 	$(BIN)/python -m evals.benchmarks.chaos --data $(DATA)

@@ -20,7 +20,7 @@ Write = Callable[[], AbstractContextManager[sqlite3.Connection]]
 
 SCHEMA = """
 create table if not exists outbox (
-    id integer primary key autoincrement, kind text not null,
+    id integer primary key, kind text not null,
     trace_id text not null, item_id text not null, added_ns integer not null,
     tries integer not null default 0, parked integer not null default 0,
     body blob not null,
@@ -33,15 +33,14 @@ create table if not exists tally (
     primary key (kind, outcome)
 ) without rowid;
 """
-# `autoincrement`: a verdict that is given again gets a new id, never that of the one on its way.
 
 PUT = """insert or replace into outbox (kind, trace_id, item_id, added_ns, body)
     values (?, ?, ?, ?, ?)"""
 COUNT = """insert into tally values (?, ?, ?)
     on conflict do update set number = number + excluded.number"""
-NEXT = """select id, kind, trace_id, item_id, tries, body from outbox
+NEXT = """select id, kind, trace_id, item_id, tries, added_ns, body from outbox
     where kind = ? and not parked order by tries, id limit ?"""
-NEWEST = """select id, kind, trace_id, item_id, tries, body from outbox
+NEWEST = """select id, kind, trace_id, item_id, tries, added_ns, body from outbox
     where kind = ? and not parked order by tries, id desc limit 1"""
 OLDEST = "select added_ns from outbox where not parked order by id limit 1"
 WAITING = "select count(*) from outbox where kind = ? and not parked"
@@ -60,8 +59,8 @@ class Parcel:
     item_id: str
     """A span's or a score's. A parcel replaces the one with the same ids that still waits."""
     body: bytes
-    number: int = 0
-    """Its place in the outbox, once it is there."""
+    place: tuple[int, int] = (0, 0)
+    """Its number in the outbox, once it is there, and its time: numbers are given out again."""
     tries: int = 0
     """How often it, and not its batch, was refused."""
 
@@ -112,7 +111,8 @@ class Outbox:
             some = parcels[start : start + AT_ONCE]
             with self._write() as connection:
                 gone = connection.executemany(
-                    "delete from outbox where id = ?", [(parcel.number,) for parcel in some]
+                    "delete from outbox where id = ? and added_ns = ?",
+                    [parcel.place for parcel in some],
                 ).rowcount
                 connection.execute(COUNT, (some[0].kind, "delivered", gone))
 
@@ -121,8 +121,9 @@ class Outbox:
         refused = list(parcels)
         with self._write() as connection:
             connection.executemany(
-                "update outbox set tries = tries + 1, parked = tries + 1 >= ? where id = ?",
-                [(tries, parcel.number) for parcel in refused],
+                "update outbox set tries = tries + 1, parked = tries + 1 >= ? "
+                "where id = ? and added_ns = ?",
+                [(tries, *parcel.place) for parcel in refused],
             )
         return [parcel for parcel in refused if parcel.tries + 1 >= tries]
 
@@ -166,6 +167,6 @@ def forget(connection: sqlite3.Connection, traces: str, values: Sequence[object]
     connection.execute(f"delete from outbox where {which}", values)  # noqa: S608
 
 
-def _parcel(row: tuple[int, Kind, str, str, int, bytes]) -> Parcel:
-    number, kind, trace_id, item_id, tries, body = row
-    return Parcel(kind, trace_id, item_id, body, number, tries)
+def _parcel(row: tuple[int, Kind, str, str, int, int, bytes]) -> Parcel:
+    number, kind, trace_id, item_id, tries, added_ns, body = row
+    return Parcel(kind, trace_id, item_id, body, (number, added_ns), tries)

@@ -5,6 +5,7 @@ Where traces are delivered to Langfuse, the file has an outbox too: see `infra.t
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sqlite3
 import threading
@@ -27,6 +28,10 @@ BUSY_TIMEOUT_MS = 2000
 """How long a span waits for another process that writes; then it is counted as lost."""
 PRUNED_AT_ONCE = 500
 """Spans looked at per transaction while pruning, so that writers wait for milliseconds only."""
+CHECKPOINT_EVERY_S = 1.0
+"""Moving the log into the file waits for the disk, 10 ms and more: on a thread, not in a question."""
+LOG_PAGES = 16_384
+"""Where the thread does not keep up, whoever writes the page after these moves the log: 64 MiB."""
 FREED_AT_ONCE = 1000
 """Pages given back to the file system per step, for the same reason."""
 
@@ -67,10 +72,16 @@ def open_trace_store(path: Path) -> Iterator[TraceStore]:
     """The store in this file, made where there is none. Several processes may have it open."""
     path.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+    closing = threading.Event()
+    checkpoints = threading.Thread(target=_checkpoint, args=(path, closing), daemon=True)
     try:
         _prepare(connection)
+        checkpoints.start()
         yield TraceStore(connection)
     finally:
+        closing.set()
+        if checkpoints.is_alive():
+            checkpoints.join()
         connection.close()
 
 
@@ -208,4 +219,13 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("pragma auto_vacuum = incremental")
     connection.execute("pragma journal_mode = wal")
     connection.execute("pragma synchronous = normal")
+    connection.execute(f"pragma wal_autocheckpoint = {LOG_PAGES}")
     connection.executescript(SCHEMA + outbox.SCHEMA)
+
+
+def _checkpoint(path: Path, closing: threading.Event) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        while not closing.wait(CHECKPOINT_EVERY_S):
+            # What the disk does not take now, it may take next time; whoever writes hears of it.
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("pragma wal_checkpoint(passive)").fetchall()
