@@ -174,4 +174,9 @@ def open_runner(folder: Path, window_tokens: int, streams: int) -> Runner:
         # Pinned, two processes would compute on the same core, at half the speed.
         "ENABLE_CPU_PINNING": False,
     }
-    return Runner(tokenizer, core.compile_model(folder / MODEL_FILE, "CPU", settings))
+    runner = Runner(tokenizer, core.compile_model(folder / MODEL_FILE, "CPU", settings))
+    # Once before there are threads: the first inference fills static tables in OpenVINO's bindings,
+    # and of two threads that come at once one waits for the table with the GIL that the other needs
+    # to fill it. The whole process then stands still (13 of 25 times, with eager thread switches).
+    runner.infer(runner.token_ids(["first"]), runner.new_request())
+    return runner
