@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export UV_LINK_MODE := copy
 
-.PHONY: help install lock demo serve test check eval vllm-cpu system bench-embed bench-retrieval bench-traces chaos clean
+.PHONY: help install lock demo serve test check eval vllm-cpu system bench-embed bench-ingest bench-retrieval bench-traces chaos clean
 help:  ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
@@ -51,6 +51,9 @@ system:  ## The Debian packages that the server and browser tests use
 DATA ?= ../shared/data
 bench-embed: $(VENV)/installed  ## Embedding speed against plain sentence-transformers
 	$(BIN)/python -m evals.benchmarks.embed
+
+bench-ingest: $(VENV)/installed  ## Ingestion speed against a plain LlamaIndex script; DATA=folder of data sets
+	$(BIN)/python -m evals.benchmarks.ingest --data $(DATA)
 
 bench-retrieval: $(VENV)/installed  ## nDCG@10 and recall@10 through the product; DATA=folder of data sets
 	$(BIN)/python -m evals.benchmarks.retrieval --data $(DATA)
