@@ -47,6 +47,7 @@ CALLS: dict[str, Callable[[QdrantIndex], Awaitable[object]]] = {
     "count": lambda index: index.count("ann", "tea"),
     "remove": lambda index: index.remove("ann", "tea"),
     "holdings": lambda index: index.holdings(),
+    "scan": lambda index: anext(index.scan()),
     "ping": lambda index: index.ping(),
 }
 
