@@ -6,11 +6,11 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ingestion.chunk import Chunking, Sentences, Tokenizer, embedded_text, fingerprint, split
+from ingestion.chunk import Chunking, Sentences, Tokenizer, split
 from ingestion.documents import (
     WORKER_DIED,
     Document,
@@ -19,6 +19,7 @@ from ingestion.documents import (
     RecordsUnavailable,
     Stage,
 )
+from ingestion.embedding import embedded
 from ingestion.files import FileMissing, Files, FilesUnavailable
 from ingestion.heartbeat import HEARTBEAT_S, beat, reporting
 from ingestion.history import History
@@ -43,8 +44,6 @@ from retrieval.index import (
     Vector,
 )
 
-BATCH = 64
-"""Chunks embedded and upserted at a time: enough to fill the model, few enough to report progress."""
 MAX_ATTEMPTS = 6
 BACKOFF_S = (2.0, 5.0, 15.0, 60.0, 300.0)
 
@@ -234,26 +233,15 @@ class Pipeline:
         """Embeds what is new and writes all; answers how many vectors were reused."""
         ref = _ref(claim, reading)
         old = await self._old_vectors(claim.document)
-        chunks, reused = reading.chunks, 0
-        await self._advance(claim, "embedding", 0, len(chunks))
-        for first in range(0, len(chunks), BATCH):
-            batch = chunks[first : first + BATCH]
-            texts = {c.ordinal: embedded_text(reading.parsed.title, c) for c in batch}
-            prints = {ordinal: fingerprint(text) for ordinal, text in texts.items()}
-            new = {prints[n]: text for n, text in texts.items() if prints[n] not in old}
-            vectors = old | await self._embed(new)
-            await self._tools.index.put(
-                [Entry(ref, c, prints[c.ordinal], vectors[prints[c.ordinal]]) for c in batch]
-            )
-            reused += sum(key in old for key in prints.values())
-            await self._advance(claim, "embedding", first + len(batch), len(chunks))
+        total, done, reused = len(reading.chunks), 0, 0
+        await self._advance(claim, "embedding", done, total)
+        async with aclosing(embedded(self._tools.embedder, reading, old)) as batches:
+            async for batch in batches:
+                await self._tools.index.put([Entry(ref, *each) for each in batch])
+                reused += sum(key in old for _, key, _ in batch)
+                done += len(batch)
+                await self._advance(claim, "embedding", done, total)
         return reused
-
-    async def _embed(self, texts: dict[str, str]) -> dict[str, Vector]:
-        if not texts:
-            return {}
-        rows = await self._tools.embedder.embed_passages(list(texts.values()))
-        return dict(zip(texts, rows, strict=True))
 
     async def _old_vectors(self, document: Document) -> dict[str, Vector]:
         if document.live_version is None:

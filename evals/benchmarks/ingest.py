@@ -22,6 +22,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -197,6 +198,8 @@ def measure(name: str, data: Path, documents: int, rounds: int, models: Path) ->
             took = through_cairn(folder, models)
             ratios.append(plain["seconds"] / took.seconds)
             _show(name, took, plain, megabytes)
+            if name == GIANT:
+                print(_waits(took))
     return median(ratios)
 
 
@@ -212,6 +215,21 @@ def _show(name: str, took: Took, plain: Mapping[str, float], megabytes: float) -
         f"{plain['seconds']:.1f} ({plain['chunks']:,.0f}) | {plain['seconds'] / seconds:.2f} |",
         flush=True,
     )
+
+
+def _waits(took: Took) -> str:
+    begun = min(_time(one["created_at"]) for one in took.ready)
+    ready = sorted((_time(one["updated_at"]) - begun, one["name"]) for one in took.ready)
+    small = [seconds for seconds, name in ready if not name.endswith(".pdf")]
+    giant = next(seconds for seconds, name in ready if name.endswith(".pdf"))
+    return (
+        f"\nOf {len(small)} small files the first was ready after {small[0]:.1f} s, half after "
+        f"{median(small):.1f} s, the last after {small[-1]:.1f} s, the giant after {giant:.1f} s.\n"
+    )
+
+
+def _time(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
 
 
 def main() -> None:

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from ingestion.documents import Changes, Failure
+from ingestion.embedding import BATCH
 from ingestion.heartbeat import HEARTBEAT_S
 from ingestion.leases import Due
 from ingestion.parse import Encrypted, NothingToRead, ReadingTooBig, ReadingTooLong, Unreadable
-from ingestion.pipeline import BATCH, MAX_ATTEMPTS, Pipeline
+from ingestion.pipeline import MAX_ATTEMPTS, Pipeline
 from ingestion.reading import from_bytes
 from tests.ingestion.fakes import (
     ANN,

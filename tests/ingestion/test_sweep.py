@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from infra.records.leases import SqlLeases
+from ingestion.embedding import BATCH
 from ingestion.leases import Due
-from ingestion.pipeline import BATCH
 from ingestion.queue import QueueUnavailable
 from tests.ingestion.fakes import ANN, World, open_world, sections
 
