@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import socket
@@ -381,4 +382,5 @@ class _LazySentences:
             from infra.sentences import open_sentences
 
             self._loaded = open_sentences()
+            gc.freeze()  # half a million objects that stay: see the worker
         return self._loaded(text)
