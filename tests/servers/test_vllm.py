@@ -67,9 +67,18 @@ class TestRealVllm:
     async def test_the_model_stops_when_the_readers_task_is_cancelled(
         self, vllm: VllmServer
     ) -> None:
+        begun = asyncio.Event()
+
+        async def read(generator: VllmGenerator) -> None:
+            async with aclosing(generator.stream(_prompt(), LONG)) as pieces:
+                async for _ in pieces:
+                    begun.set()
+
         async with _open(vllm) as generator:
-            reading = asyncio.create_task(_drain(generator, LONG))
-            await _until(vllm.running_requests, 1, within_s=30)
+            reading = asyncio.create_task(read(generator))
+            await asyncio.wait_for(begun.wait(), 30)
+            assert await vllm.running_requests() == 1
+
             reading.cancel()
             await _until(vllm.running_requests, 0, within_s=ABORTED_S)
 
