@@ -13,7 +13,7 @@ from app.auth import Caller
 from app.container import Platform
 from app.limits import Permits
 from app.metrics import Metrics
-from app.wire.answers import Question
+from app.wire.answers import AnswerOut, Question
 from retrieval.answer import Answer, Delta, Event
 
 
@@ -69,6 +69,15 @@ async def opened(events: Events) -> Events:
                 yield one
 
     return all_of_them()
+
+
+async def whole(events: Events) -> AnswerOut:
+    """The events, drained to the answer that ends them."""
+    async with aclosing(events):
+        async for one in events:
+            if isinstance(one.event, Answer):
+                return AnswerOut.of(one.event, one.trace_id)
+    raise AssertionError("a stream of events ends with an answer")
 
 
 class _Watch:

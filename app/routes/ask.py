@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Request, Response
 
-from app.asking import Asked, Events, ask, opened
+from app.asking import Asked, Events, ask, opened, whole
 from app.auth import Reader
 from app.container import Platform
 from app.errors import problem_of
@@ -33,15 +33,7 @@ async def post_ask(
     events = ask(request, here, caller, asked)
     if asked.stream or "text/event-stream" in accept:
         return EventStream(_frames(await opened(events)))
-    return await while_connected(request, _whole(events))
-
-
-async def _whole(events: Events) -> AnswerOut:
-    async with aclosing(events):
-        async for one in events:
-            if isinstance(one.event, Answer):
-                return AnswerOut.of(one.event, one.trace_id)
-    raise AssertionError("a stream of events ends with an answer")
+    return await while_connected(request, whole(events))
 
 
 async def _frames(events: Events) -> AsyncGenerator[bytes, None]:

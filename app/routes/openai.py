@@ -10,7 +10,7 @@ import orjson
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
-from app.asking import Events, ask, opened
+from app.asking import Events, ask, opened, whole
 from app.auth import Reader
 from app.container import Platform
 from app.errors import problem_of
@@ -40,15 +40,7 @@ async def chat_completions(
     if asked.stream:
         with_usage = asked.stream_options.include_usage
         return EventStream(_frames(await opened(events), with_usage=with_usage))
-    return JSONResponse(await while_connected(request, _whole(events)))
-
-
-async def _whole(events: Events) -> dict[str, Any]:
-    async with aclosing(events):
-        async for one in events:
-            if isinstance(one.event, Answer):
-                return completion(AnswerOut.of(one.event, one.trace_id))
-    raise AssertionError("a stream of events ends with an answer")
+    return JSONResponse(completion(await while_connected(request, whole(events))))
 
 
 async def _frames(events: Events, *, with_usage: bool) -> AsyncGenerator[bytes, None]:
